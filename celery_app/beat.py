@@ -16,6 +16,7 @@ PERIODS: dict[str, float] = {
     "follow-images": 30,  # a round asks registries for its share of an hour's questions
     "fail-overdue-operations": 10,
     "warn-if-open-mode": 60,
+    "end-exchanged-keys": 60,
     "delete-expired-rows": 600,
     "delete-expired-statistics": 600,
     "release-lost-addresses": 300,

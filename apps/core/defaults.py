@@ -138,6 +138,14 @@ DEFAULTS: dict[str, SettingDefinition] = {
     "rancher.compose.darwin.url": text_setting("", "where rancher-compose is fetched", public=True, pattern=_URL),
     "rancher.compose.windows.url": text_setting("", "where rancher-compose is fetched", public=True, pattern=_URL),
     "rancher.server.image": text_setting("corral/server:v" + VERSION, public=True, pattern=_IMAGE, advanced=True),
+    "federation.private.networks": text_setting(
+        "",
+        "networks inside, such as 10.0.0.0/8, in which issuers of trusted CI tokens may be",
+        networks=True,
+    ),
+    "federation.authority": text_setting(
+        "", "who certifies issuers of CI tokens, as PEM, besides those everybody trusts", advanced=True
+    ),
     "metrics.enabled": text_setting("false", "whether Prometheus may read metrics with a key", options=_BOOLEAN),
     "host.disconnected.after.seconds": number_setting(
         "60", 0, 86_400, "until a host that reconnects counts as disconnected"

@@ -38,6 +38,7 @@ AGENT_CALL = ReadBudget("the answer to one call", 16 * MB, 15.0)
 PROVIDER_CALL = ReadBudget("an answer", 4 * MB, 5.0)
 PROVIDER_PAGES = ReadBudget("all pages of a list", 16 * MB, 30.0)  # together, whatever each of them took
 REGISTRY_CALL = ReadBudget("an answer", 256 * KB, 10.0)
+ISSUER_CALL = ReadBudget("an answer", 256 * KB, 5.0)
 DIRECTORY_SEARCH = ReadBudget("the result of a search", 32 * MB, 15.0)
 MAX_DIRECTORY_GROUPS = 5000  # of one person, through other groups too
 

@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "apps.drivers",
     "apps.control",
     "apps.vault",
+    "apps.federation",
     "apps.hosts",
     "apps.network",
     "apps.containers",

@@ -20,6 +20,7 @@ from apps.environments.services.environments import (
 )
 from apps.environments.services.keys import (
     account_key_create,
+    choose_key_role,
     environment_key_create,
     key_act,
     key_change,
@@ -43,6 +44,7 @@ __all__ = [
     "DeviceLoginRefused",
     "FetchedKey",
     "account_key_create",
+    "choose_key_role",
     "device_login_allow",
     "device_login_begin",
     "device_login_deny",

@@ -30,7 +30,7 @@ def environment_key_create(*, actor: Actor, environment: Environment, role: str 
     if not allowed or actor.user is None:
         raise Forbidden(allowed.reason or "Only an account can own a key.")
     with transaction.atomic():
-        limit = _choose_key_role(actor.permissions(environment.pk), role)
+        limit = choose_key_role(actor.permissions(environment.pk), role)
         lock_roles([limit])
         made = key_create(actor=actor, account=actor.user, environment=environment, **more)
         KeyScope.objects.create(key=made.key, environment=environment, role=limit)
@@ -51,9 +51,9 @@ def account_key_create(*, actor: Actor, account: User | None = None, role: str =
     require_may_make_key(actor, owner, role)
     if actor.limit is not None:
         _require_keys_permission(actor.limit)
-        role = _choose_key_role(actor.limit, role or actor.limit_role)
+        role = choose_key_role(actor.limit, role or actor.limit_role)
     elif role:
-        role = _choose_key_role(frozenset(PERMISSIONS), role)
+        role = choose_key_role(frozenset(PERMISSIONS), role)
     with transaction.atomic():
         lock_roles([role])
         return key_create(actor=actor, account=owner, role=role, **more)
@@ -149,8 +149,8 @@ def _require_keys_permission(limit: frozenset[str]) -> None:
         raise Forbidden("This key may not manage keys; its role has no such permission.")
 
 
-def _choose_key_role(held: frozenset[str], wanted: str) -> str:
-    """The wanted role if `held` covers it; else the largest role that it covers."""
+def choose_key_role(held: frozenset[str], wanted: str) -> str:
+    """The wanted role if `held` covers it; else the largest role that it covers. Raises `Forbidden`, `Invalid`."""
     known = Role.permissions_by_role()
     if not wanted:
         found = largest_role_within(held, known)

@@ -1,0 +1,248 @@
+"""A job's identity token for a short key: verified, compared with the rules, and exchanged once (ADR 36).
+
+Whoever calls has no account, so the answer says only what kind of thing is wrong; what exactly is said where the rule
+is, to those who may read it, and only for tokens that are genuine and of the rule's own repository or project.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts.login.throttle import login_attempt
+from apps.control.services import record, record_response
+from apps.core.errors import Forbidden, Invalid, Problem, TooManyRequests
+from apps.core.unique import unique_or
+from apps.environments.actor import Actor, actor_of_user
+from apps.environments.models import Environment
+from apps.environments.services import environment_key_create
+from apps.federation.claim_rules import first_mismatch, is_about
+from apps.federation.id_token import TokenInvalid, UnverifiedToken, VerifiedToken, read_unverified, verify
+from apps.federation.issuer_store import IssuerBusy, issuer_key
+from apps.federation.jobs import job_of, kept_claims, subject_of
+from apps.federation.models import TokenExchange, TrustRule
+
+MAX_LIVE_KEYS = 100  # of one rule: more is a loop, or a job that does not stop
+AUTH_TYPE = "TokenExchange"
+_DIGEST_ONCE = ("federation_tokenexchange.digest", "federation_tokenexchange_digest")
+
+UNKNOWN, CONDITIONS, REPLAYED, OWNER, ENVIRONMENT = "unknown", "conditions", "replayed", "owner", "environment"
+_ANSWERS = {
+    "malformed": "it is no signed JWT of at most 16 KB",
+    "signature": "its signature is not one of its issuer's",
+    "time": "it is not valid at this time",
+    "audience": "none is for its issuer and audience",
+    UNKNOWN: "none is for its issuer and audience",
+    CONDITIONS: "its claims do not meet the conditions of any",
+    REPLAYED: "it was exchanged already; get a new one for each log-in",
+    OWNER: "the rule's owner may not give such a key any more",
+}
+
+
+class TokenRefused(Problem):
+    """The token is exchanged for nothing; the message is fit for anybody, `kind` is the word for it."""
+
+    status = 400
+    code = "InvalidToken"
+
+    def __init__(self, kind: str, message: str = "") -> None:
+        super().__init__(message or f"No rule of this portal accepts this token: {_ANSWERS[kind]}.")
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRequest:
+    """A token, from where it comes, and in which environment the key is to act: its id or name, empty for the only."""
+
+    token: str
+    address: str = ""
+    environment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangedKey:
+    """The key that a job was given; `expires_in` in seconds."""
+
+    access_key: str
+    secret_key: str
+    environment: Environment
+    role: str
+    expires_in: int
+
+
+def token_exchange(request: ExchangeRequest) -> ExchangedKey:
+    """A short key of the environment whose rule accepts the token. Not to be called inside a transaction.
+
+    Raises `TokenRefused`, `TooManyRequests` (too many refusals of this address, or keys of this rule), `IssuerBusy`.
+    """
+    # The name is the token's own: one for all tokens of an issuer would let anybody lock the others out.
+    name = f"token {hashlib.sha256(request.token.encode(errors='replace')).hexdigest()[:16]}"
+    with login_attempt(name, request.address, via="api"):
+        try:
+            token = read_unverified(request.token)
+        except TokenInvalid as problem:
+            raise TokenRefused(problem.kind) from None
+        return _exchange(token, request)
+
+
+def _exchange(token: UnverifiedToken, request: ExchangeRequest) -> ExchangedKey:
+    rules = _rules_for(token)
+    if not rules:  # before anything is asked of the issuer, which is nobody's that is trusted here
+        raise TokenRefused(UNKNOWN)
+    try:
+        verified = verify(token, issuer_key(token.issuer, token.key_id), {rule.audience for rule in rules})
+    except TokenInvalid as problem:
+        if problem.claims is not None:
+            _refuse_each(rules, problem.claims, str(problem), request)
+        raise TokenRefused(problem.kind) from None
+    except IssuerBusy as problem:
+        _note_refusal(rules, problem.reason)
+        raise
+    rule = _choose(rules, verified, request)
+    return _give_key(rule, token, verified, request)
+
+
+def _rules_for(token: UnverifiedToken) -> list[TrustRule]:
+    """The rules for this issuer and audience that count: neither they nor their environments are off."""
+    rows = TrustRule.all_objects.filter(
+        issuer=token.issuer,
+        audience__in=token.audiences,
+        desired="active",
+        environment__desired="active",
+    )
+    return list(rows.select_related("environment", "account").order_by("pk"))
+
+
+def _choose(rules: Sequence[TrustRule], verified: VerifiedToken, request: ExchangeRequest) -> TrustRule:
+    """The rule whose key the job gets: of several in one environment, the oldest. Raises `TokenRefused`."""
+    wanted = [rule for rule in rules if not request.environment or _is_named(rule.environment, request.environment)]
+    found = [rule for rule in wanted if first_mismatch(rule.conditions, verified.claims) is None]
+    if not found:
+        for rule in wanted:
+            if is_about(rule.conditions, verified.claims):
+                reason = str(first_mismatch(rule.conditions, verified.claims))
+                _record_refusal(rule, verified.claims, reason, request)
+        raise TokenRefused(CONDITIONS)
+    places = {rule.environment_id: rule.environment.name for rule in found}
+    if len(places) > 1:  # who asks has proved to be a job that each of them trusts, and may know their names
+        names = ", ".join(sorted(places.values()))
+        raise TokenRefused(ENVIRONMENT, f"Several environments accept this token ({names}); name one of them.")
+    return found[0]
+
+
+def _is_named(environment: Environment, text: str) -> bool:
+    number = text.lower().removeprefix("1a")
+    return environment.name.lower() == text.lower() or number == str(environment.pk)
+
+
+def _give_key(
+    rule: TrustRule, token: UnverifiedToken, verified: VerifiedToken, request: ExchangeRequest
+) -> ExchangedKey:
+    now = timezone.now()
+    _require_room(rule, now)
+    ends = now + timedelta(minutes=rule.minutes)
+    exchange = _new_exchange(rule, token, verified, request, ends)
+    try:
+        # The row first: of two requests with the same token, one is refused before any key is made.
+        with transaction.atomic(), unique_or(TokenRefused(REPLAYED), *_DIGEST_ONCE):
+            exchange.save()
+            actor = _owner_of(rule, request)
+            made = environment_key_create(
+                actor=actor,
+                environment=rule.environment,
+                role=rule.role,
+                name=f"{exchange.job} ({rule.name})"[:255],
+                description=f"Given for a token of {token.issuer} by the trust rule {rule.name}."[:1024],
+                expires=ends,
+            )
+            TokenExchange.objects.filter(pk=exchange.pk).update(key=made.key)
+            TrustRule.all_objects.filter(pk=rule.pk).update(last_used=now)
+            details = {**_describe(rule, exchange.claims, exchange.subject), "job": exchange.job}
+            details |= {"jobUrl": exchange.job_url, "key": made.key.pk, "role": rule.role, "minutes": rule.minutes}
+            record(
+                "trustRule.exchange",
+                actor=actor,
+                row=rule,
+                environment_id=rule.environment_id,
+                request=details,
+                code="200",
+            )
+    except TokenRefused:
+        _record_refusal(rule, verified.claims, "the token was exchanged already", request)
+        raise
+    except (Forbidden, Invalid) as problem:
+        _record_refusal(rule, verified.claims, f"its owner may not give the key: {problem.message}", request)
+        raise TokenRefused(OWNER) from None
+    record_response(actor, 200, {}, event="trustRule.exchange", environment_id=rule.environment_id, request={})
+    return ExchangedKey(made.key.public_value, made.secret, rule.environment, rule.role, rule.minutes * 60)
+
+
+def _require_room(rule: TrustRule, now: datetime) -> None:
+    live = TokenExchange.objects.filter(rule=rule, key_ends__gt=now)
+    if live.count() >= MAX_LIVE_KEYS:
+        oldest = live.order_by("key_ends").values_list("key_ends", flat=True)[0]
+        wait = max(1, int((oldest - now).total_seconds()))
+        text = f"This rule has given {MAX_LIVE_KEYS} keys that have not ended; try again in {wait} seconds."
+        raise TooManyRequests(text, retry_after=wait)
+
+
+def _new_exchange(
+    rule: TrustRule, token: UnverifiedToken, verified: VerifiedToken, request: ExchangeRequest, ends: datetime
+) -> TokenExchange:
+    job = job_of(token.issuer, verified.claims)
+    return TokenExchange(
+        rule=rule,
+        digest=verified.digest,
+        subject=subject_of(verified.claims),
+        job=job.name,
+        job_url=job.url[:1024],
+        claims=kept_claims(verified.claims, rule.conditions),
+        address=request.address[:64],
+        token_ends=verified.ends,
+        key_ends=ends,
+    )
+
+
+def _owner_of(rule: TrustRule, request: ExchangeRequest) -> Actor:
+    """Who answers for the rule, with what they may do now. Raises `Forbidden` for nobody, or an inactive account."""
+    if rule.account is None or not rule.account.is_active:
+        raise Forbidden("the account that made the rule, or last changed whom it trusts, is not active any more")
+    found = actor_of_user(rule.account, "api", address=request.address)
+    return Actor(found.user, "api", address=request.address, auth_type=AUTH_TYPE)
+
+
+def _refuse_each(rules: Iterable[TrustRule], claims: Mapping[str, Any], reason: str, request: ExchangeRequest) -> None:
+    for rule in rules:
+        if is_about(rule.conditions, claims):
+            _record_refusal(rule, claims, reason, request)
+
+
+def _record_refusal(rule: TrustRule, claims: Mapping[str, Any], reason: str, request: ExchangeRequest) -> None:
+    """Say at the rule, and in its environment's audit log, why a job that it is about got no key."""
+    _note_refusal([rule], reason)
+    details = {**_describe(rule, kept_claims(claims, rule.conditions), subject_of(claims)), "reason": reason}
+    record(
+        "trustRule.refuse",
+        actor=None,
+        row=rule,
+        environment_id=rule.environment_id,
+        request=details,
+        address=request.address,
+        via="api",
+        code="400",
+    )
+
+
+def _note_refusal(rules: Iterable[TrustRule], reason: str) -> None:
+    keys = [rule.pk for rule in rules]
+    TrustRule.all_objects.filter(pk__in=keys).update(last_refused=timezone.now(), last_refusal=reason[:700])
+
+
+def _describe(rule: TrustRule, claims: Mapping[str, str], subject: str) -> dict[str, Any]:
+    return {"rule": rule.name, "issuer": rule.issuer, "subject": subject, "claims": dict(claims)}
