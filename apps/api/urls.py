@@ -12,6 +12,7 @@ from apps.api.openapi.document import openapi_response
 from apps.api.openapi.reference_page import reference_page
 from apps.api.resources.agent_registration import AgentRegistrationView, registration_script
 from apps.api.resources.device_login import DeviceLoginView, DeviceTokenView
+from apps.api.resources.token_exchange import TokenExchangeView
 from apps.api.resources.transform import transform
 from apps.api.wire.dialect import V2_BETA
 from apps.api.wire.formats import wants_html
@@ -47,6 +48,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^v1/registers/?$", AgentRegistrationView.as_view()),
     re_path(r"^v1/devicelogins/?$", DeviceLoginView.as_view()),
     re_path(r"^v1/devicelogins/token/?$", DeviceTokenView.as_view()),
+    re_path(r"^v1/tokenexchange/?$", TokenExchangeView.as_view()),
     # Line breaks too: what is below /v1 is answered as the API answers.
     re_path(r"^v1(?:/(?P<path>[\s\S]*))?\Z", ApiView.as_view(), name="v1"),
     re_path(r"^v2-beta(?:/(?P<path>.*))?$", ApiView.as_view(dialect=V2_BETA), name="v2-beta"),

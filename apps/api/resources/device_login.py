@@ -18,7 +18,7 @@ CODE_PAGE = "/device"
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-class _AnonymousJsonView(APIView):
+class AnonymousJsonView(APIView):
     """Takes and gives JSON; who calls has no key yet, and is limited by address."""
 
     http_method_names = ["post"]
@@ -29,7 +29,7 @@ class _AnonymousJsonView(APIView):
         return JSONRenderer(), "application/json"
 
 
-class DeviceLoginView(_AnonymousJsonView):
+class DeviceLoginView(AnonymousJsonView):
     """A program asks to be logged in: two codes, and where a person enters the short one."""
 
     def post(self, request: Request) -> Response:
@@ -47,7 +47,7 @@ class DeviceLoginView(_AnonymousJsonView):
         return Response(body, headers=_NO_STORE)
 
 
-class DeviceTokenView(_AnonymousJsonView):
+class DeviceTokenView(AnonymousJsonView):
     """The program asks again and again whether it has been allowed."""
 
     def post(self, request: Request) -> Response:

@@ -10,99 +10,145 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0011_saved_filters'),
-        ('environments', '0008_device_logins'),
+        ("accounts", "0011_saved_filters"),
+        ("environments", "0008_device_logins"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='IssuerKeySet',
+            name="IssuerKeySet",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('issuer', models.CharField(max_length=255, unique=True)),
-                ('document', models.TextField(blank=True)),
-                ('fetched_at', models.DateTimeField(null=True)),
-                ('attempted_at', models.DateTimeField(null=True)),
-                ('last_error', models.CharField(blank=True, max_length=700)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("issuer", models.CharField(max_length=255, unique=True)),
+                ("document", models.TextField(blank=True)),
+                ("fetched_at", models.DateTimeField(null=True)),
+                ("attempted_at", models.DateTimeField(null=True)),
+                ("last_error", models.CharField(blank=True, max_length=700)),
             ],
         ),
         migrations.CreateModel(
-            name='TrustRule',
+            name="TrustRule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('name', models.CharField(blank=True, max_length=255)),
-                ('description', models.CharField(blank=True, max_length=1024)),
-                ('created', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('desired', models.CharField(max_length=24)),
-                ('transition_state', models.CharField(blank=True, max_length=32)),
-                ('generation', models.PositiveIntegerField(default=1)),
-                ('state', models.CharField(default='requested', max_length=32)),
-                ('observed_generation', models.PositiveIntegerField(default=0)),
-                ('status', models.JSONField(blank=True, default=dict)),
-                ('message', models.TextField(blank=True)),
-                ('fault', models.BooleanField(default=False)),
-                ('observed_at', models.DateTimeField(blank=True, null=True)),
-                ('removed', models.DateTimeField(blank=True, null=True)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('lease', models.CharField(blank=True, max_length=64)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('next_attempt_at', models.DateTimeField(blank=True, db_index=True, default=django.utils.timezone.now, null=True)),
-                ('requeue_requested', models.BooleanField(default=False)),
-                ('display_state', models.GeneratedField(db_persist=True, expression=models.Case(models.When(models.Q(models.Q(('transition_state', ''), _negated=True), ('generation__gt', models.F('observed_generation'))), then=models.F('transition_state')), default=models.F('state')), output_field=models.CharField(max_length=32))),
-                ('issuer', models.CharField(db_index=True, max_length=255)),
-                ('audience', models.CharField(max_length=255)),
-                ('conditions', models.JSONField(default=dict)),
-                ('role', models.CharField(max_length=32)),
-                ('minutes', models.PositiveSmallIntegerField(default=15)),
-                ('last_used', models.DateTimeField(null=True)),
-                ('last_refused', models.DateTimeField(null=True)),
-                ('last_refusal', models.CharField(blank=True, max_length=700)),
-                ('account', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='environments.environment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("name", models.CharField(blank=True, max_length=255)),
+                ("description", models.CharField(blank=True, max_length=1024)),
+                ("created", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("desired", models.CharField(max_length=24)),
+                ("transition_state", models.CharField(blank=True, max_length=32)),
+                ("generation", models.PositiveIntegerField(default=1)),
+                ("state", models.CharField(default="requested", max_length=32)),
+                ("observed_generation", models.PositiveIntegerField(default=0)),
+                ("status", models.JSONField(blank=True, default=dict)),
+                ("message", models.TextField(blank=True)),
+                ("fault", models.BooleanField(default=False)),
+                ("observed_at", models.DateTimeField(blank=True, null=True)),
+                ("removed", models.DateTimeField(blank=True, null=True)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("lease", models.CharField(blank=True, max_length=64)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "next_attempt_at",
+                    models.DateTimeField(blank=True, db_index=True, default=django.utils.timezone.now, null=True),
+                ),
+                ("requeue_requested", models.BooleanField(default=False)),
+                (
+                    "display_state",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Case(
+                            models.When(
+                                models.Q(
+                                    models.Q(("transition_state", ""), _negated=True),
+                                    ("generation__gt", models.F("observed_generation")),
+                                ),
+                                then=models.F("transition_state"),
+                            ),
+                            default=models.F("state"),
+                        ),
+                        output_field=models.CharField(max_length=32),
+                    ),
+                ),
+                ("issuer", models.CharField(db_index=True, max_length=255)),
+                ("audience", models.CharField(max_length=255)),
+                ("conditions", models.JSONField(default=dict)),
+                ("role", models.CharField(max_length=32)),
+                ("minutes", models.PositiveSmallIntegerField(default=15)),
+                ("last_used", models.DateTimeField(null=True)),
+                ("last_refused", models.DateTimeField(null=True)),
+                ("last_refusal", models.CharField(blank=True, max_length=700)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="environments.environment"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('id',),
+                "ordering": ("id",),
             },
             managers=[
-                ('all_objects', django.db.models.manager.Manager()),
+                ("all_objects", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='TokenExchange',
+            name="TokenExchange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=64, unique=True)),
-                ('subject', models.CharField(blank=True, max_length=255)),
-                ('job', models.CharField(max_length=255)),
-                ('job_url', models.CharField(blank=True, max_length=1024)),
-                ('claims', models.JSONField(default=dict)),
-                ('address', models.CharField(blank=True, max_length=64)),
-                ('created', models.DateTimeField(default=django.utils.timezone.now)),
-                ('token_ends', models.DateTimeField()),
-                ('key_ends', models.DateTimeField(db_index=True)),
-                ('key', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.apikey')),
-                ('rule', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='exchanges', to='federation.trustrule')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("subject", models.CharField(blank=True, max_length=255)),
+                ("job", models.CharField(max_length=255)),
+                ("job_url", models.CharField(blank=True, max_length=1024)),
+                ("claims", models.JSONField(default=dict)),
+                ("address", models.CharField(blank=True, max_length=64)),
+                ("created", models.DateTimeField(default=django.utils.timezone.now)),
+                ("token_ends", models.DateTimeField()),
+                ("key_ends", models.DateTimeField(db_index=True)),
+                (
+                    "key",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="accounts.apikey"
+                    ),
+                ),
+                (
+                    "rule",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="exchanges", to="federation.trustrule"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.AddIndex(
-            model_name='trustrule',
-            index=models.Index(fields=['environment', 'removed'], name='trust_rule_environment'),
+            model_name="trustrule",
+            index=models.Index(fields=["environment", "removed"], name="trust_rule_environment"),
         ),
         migrations.AddConstraint(
-            model_name='trustrule',
-            constraint=models.UniqueConstraint(models.F('environment'), django.db.models.functions.text.Lower('name'), condition=models.Q(('removed', None)), name='trust_rule_name_once'),
+            model_name="trustrule",
+            constraint=models.UniqueConstraint(
+                models.F("environment"),
+                django.db.models.functions.text.Lower("name"),
+                condition=models.Q(("removed", None)),
+                name="trust_rule_name_once",
+            ),
         ),
         migrations.AddIndex(
-            model_name='tokenexchange',
-            index=models.Index(fields=['rule', '-id'], name='token_exchange_newest'),
+            model_name="tokenexchange",
+            index=models.Index(fields=["rule", "-id"], name="token_exchange_newest"),
         ),
     ]
