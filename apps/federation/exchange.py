@@ -161,7 +161,7 @@ def _give_key(
                 description=f"Given for a token of {token.issuer} by the trust rule {rule.name}."[:1024],
                 expires=ends,
             )
-            TokenExchange.objects.filter(pk=exchange.pk).update(key=made.key)
+            TokenExchange.objects.filter(pk=exchange.pk).update(key=made.key, key_number=made.key.pk)
             TrustRule.all_objects.filter(pk=rule.pk).update(last_used=now)
             details = {**_describe(rule, exchange.claims, exchange.subject), "job": exchange.job}
             details |= {"jobUrl": exchange.job_url, "key": made.key.pk, "role": rule.role, "minutes": rule.minutes}

@@ -54,11 +54,12 @@ def _may_be_removed(key: ApiKey | None) -> bool:
 
 
 def _delete_old(now: datetime) -> int:
-    """Exchanges are kept as long as finished operations, and never less than their token could come back."""
-    old = now - timedelta(days=setting_int("retention.operations.days"))
-    rows = TokenExchange.objects.filter(token_ends__lt=now, created__lt=old).filter(
-        Q(key=None) | Q(key__desired__in=("removed", "purged"))
-    )
-    count = TokenExchange.objects.filter(pk__in=list(rows.values_list("pk", flat=True)[:BATCH])).delete()[0]
+    """Exchanges are kept as long as the audit log, and never less than their token could come back."""
     used = TrustRule.all_objects.filter(removed=None).values("issuer")
-    return count + IssuerKeySet.objects.exclude(issuer__in=used).delete()[0]
+    count = IssuerKeySet.objects.exclude(issuer__in=used).delete()[0]
+    days = setting_int("retention.audit.days")
+    if days <= 0:
+        return count
+    rows = TokenExchange.objects.filter(token_ends__lt=now, created__lt=now - timedelta(days=days))
+    gone = rows.filter(Q(key=None) | Q(key__desired__in=("removed", "purged"))).values_list("pk", flat=True)
+    return count + TokenExchange.objects.filter(pk__in=list(gone[:BATCH])).delete()[0]

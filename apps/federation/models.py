@@ -51,11 +51,13 @@ class TokenExchange(models.Model):
     """A token that was exchanged: once, since `digest` is of what its issuer uses once.
 
     `job`, `job_url` and `claims` say which job it was of. The row is needed until `token_ends`, after which the token
-    is refused for its age, and kept longer to be read; `key` is gone before it.
+    is refused for its age, and kept as long as the audit log, whose entries it explains; `key` is gone before it,
+    `key_number` stays.
     """
 
     rule = models.ForeignKey(TrustRule, on_delete=models.CASCADE, related_name="exchanges")
     key = models.ForeignKey(ApiKey, null=True, on_delete=models.SET_NULL, related_name="+")
+    key_number = models.BigIntegerField(null=True, db_index=True)
     digest = models.CharField(max_length=64, unique=True)
     subject = models.CharField(max_length=255, blank=True)
     job = models.CharField(max_length=255)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from apps.core.models import TenantQuerySet
 from apps.environments.actor import Actor
 from apps.federation.models import IssuerKeySet, TokenExchange, TrustRule
@@ -20,6 +22,13 @@ def exchanges_of(rule: TrustRule) -> list[TokenExchange]:
     """The newest exchanges by a rule, with their keys."""
     rows = TokenExchange.objects.filter(rule=rule).select_related("key").order_by("-pk")
     return list(rows[:SHOWN_EXCHANGES])
+
+
+def jobs_of_keys(key_numbers: Iterable[int | None]) -> dict[int, TokenExchange]:
+    """The exchanges that gave these keys, by the number of the key, in one query at most; most keys are of no job."""
+    numbers = {each for each in key_numbers if each is not None}
+    rows = TokenExchange.objects.filter(key_number__in=numbers).only("key_number", "job", "job_url") if numbers else ()
+    return {row.key_number or 0: row for row in rows}
 
 
 def issuer_state(issuer: str) -> IssuerKeySet | None:

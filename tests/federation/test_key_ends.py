@@ -18,6 +18,7 @@ from apps.environments.services import environment_act
 from apps.federation.exchange import ExchangedKey, ExchangeRequest, TokenRefused, token_exchange
 from apps.federation.exchanged_keys import end_expired_keys
 from apps.federation.models import TokenExchange, TrustRule
+from apps.federation.selectors import jobs_of_keys
 from apps.federation.services import trust_rule_act, trust_rule_update
 from tests.federation.conftest import MakeRule
 from tests.federation.issuing import Issuer
@@ -76,7 +77,11 @@ def test_the_record_of_an_exchange_outlives_its_key(given: ExchangedKey):
     assert not ApiKey.objects.filter(public_value=given.access_key).exists()
     row = TokenExchange.objects.get()
     assert (row.key, row.job) == (None, "acme/shop run 42")
-    pass_time(days=13)
+    assert jobs_of_keys([row.key_number, None, 0]) == {row.key_number: row}
+    pass_time(days=87)
+    run_clock()
+    assert TokenExchange.objects.exists()
+    pass_time(days=2)
     run_clock()
     assert not TokenExchange.objects.exists()
 

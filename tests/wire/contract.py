@@ -69,6 +69,7 @@ DEVIATIONS = {
     "engineEndpoint": dict.fromkeys(COLUMNS, "-") | {"owner": "c", "member": "c"},  # not in v1
     "sharedRegistry": dict.fromkeys(COLUMNS, "-") | {"admin": "crud"},  # not in v1: lent by administrators
     "catalog": CONTRACT["registry"] | {"member": "r", "restricted": "r", "admin": "crud"},  # not in v1
+    "trustRule": CONTRACT["certificate"],  # not in v1: whose jobs get keys
     "registryTestInput": CONTRACT["logConfig"],  # not in v1: an account to test at a registry
     "registryTest": CONTRACT["instance"],  # not in v1: and what the registry said
     "auditVerification": dict.fromkeys(COLUMNS, "-") | {"user": "r", "owner": "r", "admin": "r"},  # not in v1

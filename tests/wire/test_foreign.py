@@ -28,6 +28,13 @@ TENANT_RESOURCES = [each for each in all_resources() if each.listable and each.m
 
 FAR = issue("far.example.org")
 CERTIFICATE = {"name": "far", "cert": FAR.cert, "key": FAR.key_text}
+TRUST_RULE = {
+    "name": "far",
+    "issuer": "https://gitlab.example.com",
+    "audience": "far",
+    "conditions": {"project_path": "far/shop"},
+    "role": "readonly",
+}
 CATALOG = {"name": "theirs", "url": "https://git.example.com/theirs.git"}
 
 
@@ -70,6 +77,7 @@ def foreign_ids(people: Any, foreign_environment: Any, key_of: Any) -> dict[str,
 
 
 def _add_others(api: ApiClient) -> None:
+    api.post("trustrules", TRUST_RULE)
     for plural, content in (("certificates", CERTIFICATE), ("networkchecks", {}), ("catalogs", CATALOG)):
         api.post(plural, content)
     registry = api.post("registries", {"serverAddress": "quay.io"}).body["id"]

@@ -58,6 +58,7 @@ ACTIONS = {
     "registryCredential": "activate deactivate purge remove update",
     "role": "replace",
     "storagePool": "prune",
+    "trustRule": "activate deactivate purge remove update",
     "volume": "purge remove",
     "service": (
         "activate addservicelink cancelrollback cancelupgrade continueupgrade deactivate finishupgrade lock purge "

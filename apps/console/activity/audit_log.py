@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -22,11 +23,12 @@ from apps.control.audit.verify import (
 from apps.control.models import AuditEntry
 from apps.core.errors import NotFound
 from apps.core.streams import streaming_download
+from apps.federation.selectors import jobs_of_keys
 
 FILTERS = ("q", "event", "kind", "target", "address", "auth", "via", "code")
-KINDS = ("container", "service", "stack", "host", "environment", "apiKey", "account", "hostPolicy")
+KINDS = ("container", "service", "stack", "host", "environment", "apiKey", "account", "hostPolicy", "trustRule")
 VIAS = ("console", "api", "cli", "system")
-AUTHS = ("TokenAuth", "BasicAuth")
+AUTHS = ("TokenAuth", "BasicAuth", "TokenExchange")
 
 
 def _apply_filters(rows: QuerySet[AuditEntry], filters: dict[str, str]) -> QuerySet[AuditEntry]:
@@ -51,6 +53,7 @@ def _page(ctx: RequestContext, rows: QuerySet[AuditEntry]) -> HttpResponseBase:
     if kind in CONTENT_TYPES:
         return streaming_download(ctx.request, f"audit.{kind}", CONTENT_TYPES[kind], export_lines(rows, kind))
     page = paginate(ctx.request, rows.select_related("account", "environment", "key"), filters)
+    _add_jobs(page.rows)
     context = {
         "page": page,
         "kinds": [(kind, kind) for kind in KINDS],
@@ -60,6 +63,13 @@ def _page(ctx: RequestContext, rows: QuerySet[AuditEntry]) -> HttpResponseBase:
         "files": list(CONTENT_TYPES),
     }
     return ctx.render("console/audit.html", context)
+
+
+def _add_jobs(rows: Iterable[AuditEntry]) -> None:
+    """Say of entries by keys that jobs of CI were given which `job` it was: the keys themselves are soon gone."""
+    jobs = jobs_of_keys(row.key_number for row in rows)
+    for row in rows:
+        row.job = jobs.get(row.key_number or 0)  # type: ignore[attr-defined]
 
 
 @member_required
@@ -77,6 +87,7 @@ def everywhere(ctx: RequestContext) -> HttpResponseBase:
 
 def _entry_page(ctx: RequestContext, rows: QuerySet[AuditEntry], pk: int) -> HttpResponse:
     row = ctx.get_or_404(rows.select_related("account", "environment", "key"), pk)
+    _add_jobs([row])
     return ctx.render("console/audit_entry.html", {"row": row})
 
 
