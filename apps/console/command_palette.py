@@ -57,6 +57,7 @@ def _page_hits(ctx: RequestContext, text: str) -> list[SearchHit]:
         (_("Network"), "network", "plug-connected"),
         (_("Activity"), "activity", "activity"),
         (_("API & keys"), "keys", "key"),
+        (_("CI trust"), "trust-rules", "shield-lock"),
         (_("Add stack"), "stack-new", "plus"),
         (_("Add container"), "container-new", "plus"),
         (_("Add host"), "host-add", "plus"),

@@ -35,7 +35,7 @@ from apps.console.hosts import (
     metrics_history,
 )
 from apps.console.images import image_dialogs, images
-from apps.console.keys import api_keys, device_login
+from apps.console.keys import api_keys, device_login, trust_rule_form, trust_rules
 from apps.console.login import (
     login_pages,
     login_totp,
@@ -242,6 +242,12 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("keys/<key:pk>/edit", api_keys.environment_key_edit, name="environment-key-edit"),
     path("keys/<key:pk>/remove", api_keys.environment_key_remove, name="environment-key-remove"),
     path("keys/<key:pk>/do/<slug:action>", api_keys.environment_key_do, name="environment-key-do"),
+    path("trust", trust_rules.index, name="trust-rules"),
+    path("trust/new", trust_rule_form.new, name="trust-rule-new"),
+    path("trust/<key:pk>", trust_rules.detail, name="trust-rule"),
+    path("trust/<key:pk>/edit", trust_rule_form.edit, name="trust-rule-edit"),
+    path("trust/<key:pk>/remove", trust_rules.remove, name="trust-rule-remove"),
+    path("trust/<key:pk>/do/<slug:action>", trust_rules.do, name="trust-rule-do"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -164,10 +164,10 @@ def _give_key(
             TokenExchange.objects.filter(pk=exchange.pk).update(key=made.key, key_number=made.key.pk)
             TrustRule.all_objects.filter(pk=rule.pk).update(last_used=now)
             details = {**_describe(rule, exchange.claims, exchange.subject), "job": exchange.job}
-            details |= {"jobUrl": exchange.job_url, "key": made.key.pk, "role": rule.role, "minutes": rule.minutes}
+            details |= {"jobUrl": exchange.job_url, "role": rule.role, "minutes": rule.minutes}
             record(
                 "trustRule.exchange",
-                actor=actor,
+                actor=replace(actor, api_key=made.key),  # so that the entry is found with what the key does
                 row=rule,
                 environment_id=rule.environment_id,
                 request=details,

@@ -28,6 +28,7 @@ LISTS = (
     "updates",
     "activity",
     "keys",
+    "trust-rules",
     "network",
     "policy",
     "find",
@@ -53,7 +54,7 @@ OF_CONTAINER = (
     "container-requests",
 )
 OF_HOST = ("host", "host-timeline", "host-images", "host-what-if", "host-edit", "host-remove", "host-requests")
-MAKERS = ("stack-new", "container-new", "certificate-new", "registry-new")
+MAKERS = ("stack-new", "container-new", "certificate-new", "registry-new", "trust-rule-new")
 ADMIN = (
     "/admin/accounts",
     "/admin/accounts/new",

@@ -19,7 +19,7 @@ BASELINE = Path(__file__).with_name("query_counts.json")
 LISTS = (
     *("stacks", "adopt", "topology", "containers", "hosts", "images", "certificates", "registries", "catalog"),
     "updates",
-    *("activity", "keys", "find"),
+    *("activity", "keys", "trust-rules", "find"),
 )
 
 

@@ -34,6 +34,7 @@ KIND_NAMES = {
     "catalog": ("site-catalog", "catalogs", "cat"),
     "account": ("account", "accounts", "a"),
     "promotion": ("promotion", "promotions", "p"),
+    "trustRule": ("trust-rule", "trustRules", "tr"),
 }
 # Of kinds whose rows may belong to an environment or to none: the pages of those that do.
 _NAMES_INSIDE = {"key": "environment-key", "site-catalog": "catalog-source"}
@@ -77,6 +78,7 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
     },
     "environment": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "apiKey": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
+    "trustRule": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "certificate": {"update": (_("Renew or edit"), "refresh"), "remove": _DELETE},
     "registry": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "volume": {"remove": _DELETE},

@@ -40,9 +40,12 @@ _PAST = {
     "expired": "expired",
     "allow": "allowed",
     "deny": "refused",
+    "exchange": "gave a key by",
+    "refuse": "refused",
 }
 _IMPERATIVE = {
     "deny": "refuse",
+    "exchange": "give a key by",
     "remove": "delete",
     "purge": "delete for good",
     "runnow": "run",
