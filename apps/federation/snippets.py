@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from apps.federation.jobs import GITHUB
 
-GITHUB_ACTIONS, GITLAB_CI, OTHER = "github", "gitlab", "other"
+GITHUB_ACTIONS, GITLAB_CI, OTHER = "github-actions", "gitlab-ci", "other"
 
 _GITHUB_TEXT = """permissions:
   id-token: write

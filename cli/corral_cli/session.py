@@ -50,6 +50,10 @@ class CliSession:
         """Another portal, or the same one as somebody else."""
         return PortalApi(access, self._connect(access.ca), self.terminal)
 
+    def transport(self) -> Transport:
+        """Requests to others than the portal, with the authorities that everybody trusts."""
+        return self._connect("")
+
     @property
     def format(self) -> str:
         """In which form results are printed."""

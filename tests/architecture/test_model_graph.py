@@ -17,6 +17,7 @@ ORDER = [
     "drivers",
     "control",
     "vault",
+    "federation",
     "hosts",
     "network",
     "containers",

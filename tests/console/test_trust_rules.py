@@ -60,7 +60,7 @@ def text_of(response: Any) -> str:
 
 def form(**more: str) -> dict[str, str]:
     return {
-        "preset": "github",
+        "preset": "github-actions",
         "name": "deploy",
         "description": "",
         "issuer": GITHUB,
@@ -75,15 +75,15 @@ def form(**more: str) -> dict[str, str]:
 def test_an_empty_list_offers_each_kind_of_issuer(bob: Client, at: Any):
     page = text_of(bob.get(at("trust-rules")))
     assert "No CI is trusted yet" in page
-    for preset in ("github", "gitlab", "other"):
+    for preset in ("github-actions", "gitlab-ci", "other"):
         assert f"{at('trust-rule-new')}?preset={preset}" in page
 
 
 @pytest.mark.parametrize(
     ("preset", "issuer", "condition"),
     [
-        ("github", GITHUB, "repository="),
-        ("gitlab", "https://gitlab.com", "project_path="),
+        ("github-actions", GITHUB, "repository="),
+        ("gitlab-ci", "https://gitlab.com", "project_path="),
         ("other", "", "sub="),
         ("nonsense", GITHUB, "repository="),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,9 +11,7 @@ from apps.environments.models import Environment
 from apps.federation import issuer_store
 from apps.federation.models import TrustRule
 from apps.federation.services import trust_rule_create
-from tests.federation.issuing import GITHUB, PORTAL, Issuer
-
-MakeRule = Callable[..., TrustRule]
+from tests.federation.issuing import GITHUB, PORTAL, Issuer, MakeRule
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import hmac
 import itertools
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +19,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from apps.federation.issuer_fetch import IssuerUnreachable
+from apps.federation.models import TrustRule
 
 GITHUB = "https://token.actions.githubusercontent.com"
 GITLAB = "https://gitlab.example.com"
 PORTAL = "https://portal.example.com"
 _numbers = itertools.count(1)
+
+MakeRule = Callable[..., TrustRule]
+"""Makes a rule of the lab."""
 
 JOB = {
     "sub": "repo:acme/shop:ref:refs/heads/main",

@@ -23,8 +23,7 @@ from apps.federation.exchange import ExchangedKey, ExchangeRequest, TokenRefused
 from apps.federation.issuer_store import IssuerBusy
 from apps.federation.models import TokenExchange, TrustRule
 from apps.federation.services import trust_rule_act
-from tests.federation.conftest import MakeRule
-from tests.federation.issuing import GITLAB, Issuer, ec_key, rsa_key
+from tests.federation.issuing import GITLAB, Issuer, MakeRule, ec_key, rsa_key
 
 
 def exchange(token: str, **more: Any) -> ExchangedKey:

@@ -20,8 +20,7 @@ from apps.federation.exchanged_keys import end_expired_keys
 from apps.federation.models import TokenExchange, TrustRule
 from apps.federation.selectors import jobs_of_keys
 from apps.federation.services import trust_rule_act, trust_rule_update
-from tests.federation.conftest import MakeRule
-from tests.federation.issuing import Issuer
+from tests.federation.issuing import Issuer, MakeRule
 
 
 @pytest.fixture

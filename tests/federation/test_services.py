@@ -20,8 +20,7 @@ from apps.federation import services
 from apps.federation.models import TrustRule
 from apps.federation.selectors import trust_rules_of
 from apps.federation.services import trust_rule_act, trust_rule_update
-from tests.federation.conftest import MakeRule
-from tests.federation.issuing import GITHUB
+from tests.federation.issuing import GITHUB, MakeRule
 
 
 def test_a_rule_belongs_to_its_maker_and_is_active_at_once(rule: TrustRule, people: Any):

@@ -22,6 +22,7 @@ COMMANDS = {
     "env": CommandEntry("environments", "list the environments, choose or create one", _ACCESS),
     "members": CommandEntry("environments", "list who is a member of the environment", _ACCESS),
     "keys": CommandEntry("keys", "list, create, deactivate and remove API keys", _ACCESS),
+    "trust": CommandEntry("trust", "list, create and remove rules by which CI jobs log in", _ACCESS),
     "hosts": CommandEntry("listing", "list the hosts", _SEE),
     "volumes": CommandEntry("volumes", "list, create, remove and clean up volumes, and show their files", _SEE),
     "stacks": CommandEntry("listing", "list the stacks", _SEE),

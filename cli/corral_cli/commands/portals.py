@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from corral_cli.browser_login import log_in_by_browser
 from corral_cli.contexts import PortalAccess
 from corral_cli.errors import CliError, ExitCode
+from corral_cli.oidc_login import TOKEN_VARIABLE, job_token, log_in_by_token
 from corral_cli.output import show_rows
 from corral_cli.session import CliCommand, CliSession
 
@@ -17,6 +19,11 @@ def _login_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("portal", nargs="?", metavar="URL", help="the portal, such as https://portal.example.com")
     parser.add_argument("--key", action="store_true", help="type the two halves of an API key, or pipe them in")
     parser.add_argument("--browser", action="store_true", help="by a browser, also where this is no terminal")
+    parser.add_argument(
+        "--oidc", action="store_true", help="by the identity token of this CI job, which a trust rule accepts"
+    )
+    parser.add_argument("--oidc-token-file", default="", metavar="FILE", help="the same with a token of a file")
+    parser.add_argument("--audience", default="", help="for whom GitHub's token is to be (default: the portal's URL)")
     parser.add_argument("--name", default="", help="how to call this portal here (default: its host name)")
 
 
@@ -36,6 +43,8 @@ def _login(session: CliSession, options: Namespace) -> int:
             access_key=session.terminal.ask_secret("Access key: ").strip(),
             secret_key=session.terminal.ask_secret("Secret key: ").strip(),
         )
+    elif _wants_token(options, environ):
+        access = _by_token(session, options, access)
     elif not all(pair):
         access = _by_browser(session, options, access)
     api = session.api_for(access)
@@ -62,6 +71,23 @@ def _by_browser(session: CliSession, options: Namespace, access: PortalAccess) -
     given = log_in_by_browser(session.api_for(replace(access, access_key="", secret_key="")), session.terminal)
     environment = access.environment or given.environment
     return replace(access, access_key=given.access_key, secret_key=given.secret_key, environment=environment)
+
+
+def _wants_token(options: Namespace, environ: Mapping[str, str]) -> bool:
+    """Whether to log in by an identity token: on request, or where the CI has set one and no key is given."""
+    given = bool(options.oidc or options.oidc_token_file or options.audience)
+    has_key = bool(options.access_key or environ.get("RANCHER_ACCESS_KEY") or options.browser)
+    return given or (bool(environ.get(TOKEN_VARIABLE)) and not has_key)
+
+
+def _by_token(session: CliSession, options: Namespace, access: PortalAccess) -> PortalAccess:
+    """The same with a short key for this job's identity token. Raises `CliError`."""
+    terminal, audience = session.terminal, options.audience or access.url
+    token = job_token(terminal.environ, session.transport(), file=options.oidc_token_file, audience=audience)
+    api = session.api_for(replace(access, access_key="", secret_key=""))
+    given = log_in_by_token(api, terminal, token, access.environment)
+    terminal.note(f"The key ends in {given.minutes} minutes.")
+    return replace(access, access_key=given.access_key, secret_key=given.secret_key, environment=given.environment)
 
 
 def _count(environments: int) -> str:
