@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.accounts.models import ApiKey
 from apps.core.defaults import setting_int
 from apps.environments.actor import SYSTEM, Actor
 from apps.environments.services import key_act
@@ -43,14 +42,10 @@ def end_expired_keys(now: datetime | None = None) -> int:
     # Those that a rule took along are removed as well, before their time would have been over.
     ended = TokenExchange.objects.filter(key__desired="inactive", key__state="inactive")
     for exchange in ended.select_related("key", "rule__environment").order_by("pk")[:BATCH]:
-        if _may_be_removed(exchange.key):
+        if exchange.key is not None and exchange.key.LIFECYCLE.allows("remove", exchange.key.display_state):
             key_act(exchange.key, "remove", actor=SYSTEM, environment=exchange.rule.environment)
             count += 1
     return count + _delete_old(now)
-
-
-def _may_be_removed(key: ApiKey | None) -> bool:
-    return key is not None and key.LIFECYCLE.allows("remove", key.display_state)
 
 
 def _delete_old(now: datetime) -> int:

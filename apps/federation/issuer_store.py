@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta
 
 from django.db.models import Q
@@ -16,7 +17,11 @@ from apps.federation.models import IssuerKeySet
 FRESH = timedelta(hours=1)  # how long a key that its issuer withdrew is still trusted
 USABLE = timedelta(hours=24)  # the same while the issuer does not answer
 PAUSE = timedelta(seconds=60)
+MAX_FETCHES = 4
 _BEING_FETCHED = 5  # seconds until another request that was first has its answer
+
+# Of one process: issuers that let others wait must not hold all threads that answer requests.
+_fetches = threading.BoundedSemaphore(MAX_FETCHES)
 
 
 class IssuerBusy(Busy):
@@ -40,9 +45,13 @@ def issuer_key(issuer: str, key_id: str) -> IssuerKey:
     is_fresh = row.fetched_at is not None and row.fetched_at > now - FRESH
     if found is not None and is_fresh:
         return found
-    if _may_ask(row, now):
-        _fetch(row, now)
-        found = _find(row, key_id, now)
+    if _fetches.acquire(blocking=False):
+        try:
+            if _may_ask(row, now):
+                _fetch(row, now)
+                found = _find(row, key_id, now)
+        finally:
+            _fetches.release()
     if found is not None:
         return found
     if row.fetched_at is None or row.fetched_at <= now - USABLE:

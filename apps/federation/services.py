@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -128,7 +128,7 @@ def _require_may_give(actor: Actor, environment_id: int, role: str) -> None:
 
 def _checked(columns: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a rule that are given, checked. Raises `Invalid` at the wire's names."""
-    checks = {
+    checks: dict[str, Callable[[Any], Any]] = {
         "name": lambda value: _NAME("name", value.strip() if isinstance(value, str) else value),
         "issuer": lambda value: parse_issuer("issuer", text()("issuer", value)),
         "audience": lambda value: _AUDIENCE("audience", value.strip() if isinstance(value, str) else value),

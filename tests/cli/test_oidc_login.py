@@ -13,7 +13,7 @@ from apps.accounts.models import ApiKey
 from apps.control.reconcile import reconcile_until_idle
 from apps.environments.models import Environment
 from apps.federation import issuer_store
-from apps.federation.models import TrustRule
+from apps.federation.models import IssuerKeySet, TrustRule
 from apps.federation.services import trust_rule_create
 from corral_cli.errors import CliError, ExitCode
 from corral_cli.oidc_login import job_token
@@ -112,7 +112,7 @@ def test_an_issuer_that_is_away_for_a_moment_is_waited_for(
 
     def back() -> None:
         issuer.failure = ""
-        issuer_store.IssuerKeySet.objects.update(attempted_at=None)
+        IssuerKeySet.objects.update(attempted_at=None)
 
     nobody.while_waiting = back
     assert "Trying again." in nobody.succeed("login", PORTAL, "--oidc-token-file", token_file).err

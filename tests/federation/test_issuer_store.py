@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from apps.federation import issuer_store
 from apps.federation.exchanged_keys import end_expired_keys
 from apps.federation.id_token import TokenInvalid
-from apps.federation.issuer_store import IssuerBusy, issuer_key
+from apps.federation.issuer_store import MAX_FETCHES, IssuerBusy, issuer_key
 from apps.federation.models import IssuerKeySet, TrustRule
 from tests.federation.issuing import GITHUB, Issuer, rsa_key
 
@@ -80,6 +81,19 @@ def test_while_somebody_else_asks_others_come_back_soon(issuer: Issuer):
     with pytest.raises(IssuerBusy) as found:
         issuer_key(GITHUB, "k1")
     assert (issuer.requests, found.value.retry_after) == (0, 5)
+
+
+def test_slow_issuers_hold_a_few_threads_only(issuer: Issuer):
+    for _ in range(MAX_FETCHES):
+        assert issuer_store._fetches.acquire(blocking=False)
+    try:
+        with pytest.raises(IssuerBusy) as found:
+            issuer_key(GITHUB, "k1")
+        assert (issuer.requests, found.value.retry_after) == (0, 5)
+    finally:
+        for _ in range(MAX_FETCHES):
+            issuer_store._fetches.release()
+    assert issuer_key(GITHUB, "k1").key_id == "k1"
 
 
 def test_keys_of_issuers_that_no_rule_names_are_deleted(rule: TrustRule, issuer: Issuer):

@@ -40,7 +40,7 @@ def pass_time(**span: float) -> None:
     for row in TokenExchange.objects.all():
         moved = {name: getattr(row, name) - before for name in ("created", "token_ends", "key_ends")}
         TokenExchange.objects.filter(pk=row.pk).update(**moved)
-        ApiKey.objects.filter(pk=row.key_id).update(expires=moved["key_ends"])
+        ApiKey.objects.filter(pk=row.key_number or 0).update(expires=moved["key_ends"])
 
 
 def run_clock() -> int:

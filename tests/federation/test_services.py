@@ -109,7 +109,7 @@ def test_a_limited_key_makes_no_rule_that_outlives_it(
 
 def test_an_unlimited_key_makes_rules_of_its_own_role_at_most(actor_of: Any, lab: Environment):
     actor = key_actor(actor_of, lab, role="restricted")
-    given = {"issuer": GITHUB, "audience": "a", "conditions": {"repository": "acme/shop"}}
+    given: dict[str, Any] = {"issuer": GITHUB, "audience": "a", "conditions": {"repository": "acme/shop"}}
     with pytest.raises(Invalid):
         services.trust_rule_create(actor=actor, environment=lab, name="x", role="member", **given)
     row = services.trust_rule_create(actor=actor, environment=lab, name="x", role="restricted", **given)
