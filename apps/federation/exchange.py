@@ -24,7 +24,7 @@ from apps.environments.models import Environment
 from apps.environments.services import environment_key_create
 from apps.federation.claim_rules import first_mismatch, is_about
 from apps.federation.id_token import TokenInvalid, UnverifiedToken, VerifiedToken, read_unverified, verify
-from apps.federation.issuer_store import IssuerBusy, issuer_key
+from apps.federation.issuer_store import issuer_key
 from apps.federation.jobs import job_of, kept_claims, subject_of
 from apps.federation.models import TokenExchange, TrustRule
 
@@ -32,13 +32,13 @@ MAX_LIVE_KEYS = 100  # of one rule: more is a loop, or a job that does not stop
 AUTH_TYPE = "TokenExchange"
 _DIGEST_ONCE = ("federation_tokenexchange.digest", "federation_tokenexchange_digest")
 
-UNKNOWN, CONDITIONS, REPLAYED, OWNER, ENVIRONMENT = "unknown", "conditions", "replayed", "owner", "environment"
+UNKNOWN, CONDITIONS, REPLAYED, OWNER = "unknown", "conditions", "replayed", "owner"
 _ANSWERS = {
     "malformed": "it is no signed JWT of at most 16 KB",
     "signature": "its signature is not one of its issuer's",
     "time": "it is not valid at this time",
     "audience": "none is for its issuer and audience",
-    UNKNOWN: "none is for its issuer and audience",
+    UNKNOWN: "none in that environment is for its issuer and audience",
     CONDITIONS: "its claims do not meet the conditions of any",
     REPLAYED: "it was exchanged already; get a new one for each log-in",
     OWNER: "the rule's owner may not give such a key any more",
@@ -51,18 +51,22 @@ class TokenRefused(Problem):
     status = 400
     code = "InvalidToken"
 
-    def __init__(self, kind: str, message: str = "") -> None:
-        super().__init__(message or f"No rule of this portal accepts this token: {_ANSWERS[kind]}.")
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"No rule of this portal accepts this token: {_ANSWERS[kind]}.")
         self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeRequest:
-    """A token, from where it comes, and in which environment the key is to act: its id or name, empty for the only."""
+    """A token, the number of the environment in which the key is to act, and from where both come.
+
+    Whoever sends the token says which environment: anybody may have a rule that accepts it, and a job must not be led
+    into an environment of somebody else, whose name may be the same.
+    """
 
     token: str
+    environment: int
     address: str = ""
-    environment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class ExchangedKey:
 
 
 def token_exchange(request: ExchangeRequest) -> ExchangedKey:
-    """A short key of the environment whose rule accepts the token. Not to be called inside a transaction.
+    """A short key of the environment, if one of its rules accepts the token. Not to be called inside a transaction.
 
     Raises `TokenRefused`, `TooManyRequests` (too many refusals of this address, or keys of this rule), `IssuerBusy`.
     """
@@ -92,7 +96,7 @@ def token_exchange(request: ExchangeRequest) -> ExchangedKey:
 
 
 def _exchange(token: UnverifiedToken, request: ExchangeRequest) -> ExchangedKey:
-    rules = _rules_for(token)
+    rules = _rules_for(token, request.environment)
     if not rules:  # before anything is asked of the issuer, which is nobody's that is trusted here
         raise TokenRefused(UNKNOWN)
     try:
@@ -101,16 +105,14 @@ def _exchange(token: UnverifiedToken, request: ExchangeRequest) -> ExchangedKey:
         if problem.claims is not None:
             _refuse_each(rules, problem.claims, str(problem), request)
         raise TokenRefused(problem.kind) from None
-    except IssuerBusy as problem:
-        _note_refusal(rules, problem.reason)
-        raise
     rule = _choose(rules, verified, request)
     return _give_key(rule, token, verified, request)
 
 
-def _rules_for(token: UnverifiedToken) -> list[TrustRule]:
-    """The rules for this issuer and audience that count: neither they nor their environments are off."""
+def _rules_for(token: UnverifiedToken, environment: int) -> list[TrustRule]:
+    """The rules of the environment for this issuer and audience that count: neither it nor they are off."""
     rows = TrustRule.all_objects.filter(
+        environment=environment,
         issuer=token.issuer,
         audience__in=token.audiences,
         desired="active",
@@ -120,25 +122,15 @@ def _rules_for(token: UnverifiedToken) -> list[TrustRule]:
 
 
 def _choose(rules: Sequence[TrustRule], verified: VerifiedToken, request: ExchangeRequest) -> TrustRule:
-    """The rule whose key the job gets: of several in one environment, the oldest. Raises `TokenRefused`."""
-    wanted = [rule for rule in rules if not request.environment or _is_named(rule.environment, request.environment)]
-    found = [rule for rule in wanted if first_mismatch(rule.conditions, verified.claims) is None]
-    if not found:
-        for rule in wanted:
-            if is_about(rule.conditions, verified.claims):
-                reason = str(first_mismatch(rule.conditions, verified.claims))
-                _record_refusal(rule, verified.claims, reason, request)
-        raise TokenRefused(CONDITIONS)
-    places = {rule.environment_id: rule.environment.name for rule in found}
-    if len(places) > 1:  # who asks has proved to be a job that each of them trusts, and may know their names
-        names = ", ".join(sorted(places.values()))
-        raise TokenRefused(ENVIRONMENT, f"Several environments accept this token ({names}); name one of them.")
-    return found[0]
-
-
-def _is_named(environment: Environment, text: str) -> bool:
-    number = text.lower().removeprefix("1a")
-    return environment.name.lower() == text.lower() or number == str(environment.pk)
+    """The rule whose key the job gets: of several, the oldest. Raises `TokenRefused`."""
+    for rule in rules:
+        if first_mismatch(rule.conditions, verified.claims) is None:
+            return rule
+    for rule in rules:
+        if is_about(rule.conditions, verified.claims):
+            reason = str(first_mismatch(rule.conditions, verified.claims))
+            _record_refusal(rule, verified.claims, reason, request)
+    raise TokenRefused(CONDITIONS)
 
 
 def _give_key(
@@ -225,7 +217,7 @@ def _refuse_each(rules: Iterable[TrustRule], claims: Mapping[str, Any], reason: 
 
 def _record_refusal(rule: TrustRule, claims: Mapping[str, Any], reason: str, request: ExchangeRequest) -> None:
     """Say at the rule, and in its environment's audit log, why a job that it is about got no key."""
-    _note_refusal([rule], reason)
+    TrustRule.all_objects.filter(pk=rule.pk).update(last_refused=timezone.now(), last_refusal=reason[:700])
     details = {**_describe(rule, kept_claims(claims, rule.conditions), subject_of(claims)), "reason": reason}
     record(
         "trustRule.refuse",
@@ -237,11 +229,6 @@ def _record_refusal(rule: TrustRule, claims: Mapping[str, Any], reason: str, req
         via="api",
         code="400",
     )
-
-
-def _note_refusal(rules: Iterable[TrustRule], reason: str) -> None:
-    keys = [rule.pk for rule in rules]
-    TrustRule.all_objects.filter(pk__in=keys).update(last_refused=timezone.now(), last_refusal=reason[:700])
 
 
 def _describe(rule: TrustRule, claims: Mapping[str, str], subject: str) -> dict[str, Any]:

@@ -149,6 +149,8 @@ def _describe(error: Exception, claims: Mapping[str, Any]) -> str:
         return "It is not valid yet; compare the clocks of the issuer and of this portal."
     if isinstance(error, exceptions.MissingRequiredClaimError):
         return f"It has no claim {error.claim}."
+    if isinstance(error, exceptions.InvalidSubjectError | exceptions.InvalidJTIError):
+        return "Its subject or its id (sub, jti) is no text."
     return "Its times (exp, iat, nbf) are no times."
 
 

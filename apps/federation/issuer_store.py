@@ -25,13 +25,11 @@ _fetches = threading.BoundedSemaphore(MAX_FETCHES)
 
 
 class IssuerBusy(Busy):
-    """The keys of an issuer cannot be had just now; `reason` says why, to whoever made a rule for it."""
+    """The keys of an issuer cannot be had just now; why is in its row, for those who have a rule for it."""
 
-    def __init__(self, reason: str) -> None:
-        seconds = int(PAUSE.total_seconds()) if reason else _BEING_FETCHED
+    def __init__(self, seconds: int) -> None:
         text = f"The keys of the token's issuer cannot be had at the moment; try again in {seconds} seconds."
         super().__init__(text, retry_after=seconds)
-        self.reason = reason or "its keys are being requested"
 
 
 def issuer_key(issuer: str, key_id: str) -> IssuerKey:
@@ -55,7 +53,7 @@ def issuer_key(issuer: str, key_id: str) -> IssuerKey:
     if found is not None:
         return found
     if row.fetched_at is None or row.fetched_at <= now - USABLE:
-        raise IssuerBusy(row.last_error)
+        raise IssuerBusy(int(PAUSE.total_seconds()) if row.last_error else _BEING_FETCHED)
     raise TokenInvalid(SIGNATURE, f"Its issuer has no key {key_id[:80]!r}.")
 
 

@@ -20,7 +20,7 @@ jobs:
       - uses: actions/checkout@v4
       - run: |
           curl --fail --silent --show-error --output corral {program} && chmod +x corral
-          ./corral login {portal} --oidc --audience {audience}
+          ./corral login {portal} --oidc --env {place} --audience {audience}
           ./corral up
 """
 _GITLAB_TEXT = """deploy:
@@ -29,11 +29,11 @@ _GITLAB_TEXT = """deploy:
       aud: {audience_yaml}
   script:
     - curl --fail --silent --show-error --output corral {program} && chmod +x corral
-    - ./corral login {portal} --oidc
+    - ./corral login {portal} --oidc --env {place}
     - ./corral up
 """
 _OTHER_TEXT = """curl --fail --silent --show-error --output corral {program} && chmod +x corral
-./corral login {portal} --oidc-token-file token.jwt
+./corral login {portal} --oidc-token-file token.jwt --env {place}
 ./corral up
 """
 _TEXTS = {GITHUB_ACTIONS: _GITHUB_TEXT, GITLAB_CI: _GITLAB_TEXT, OTHER: _OTHER_TEXT}
@@ -56,11 +56,15 @@ def kind_of(issuer: str, claims: object = ()) -> str:
     return GITLAB_CI if names & {"project_path", "project_id", "namespace_path"} else OTHER
 
 
-def snippet(kind: str, *, portal: str, audience: str, environment: str = "") -> CiSnippet:
-    """The configuration for jobs that log in to `portal`; `environment` is the one of GitHub that a rule names."""
+def snippet(kind: str, *, portal: str, place: str, audience: str, environment: str = "") -> CiSnippet:
+    """The configuration for jobs that log in to the environment with the id `place` of `portal`.
+
+    `environment` is what a rule says of the environment that the CI itself has by that name.
+    """
     files = {GITHUB_ACTIONS: ".github/workflows/deploy.yml", GITLAB_CI: ".gitlab-ci.yml", OTHER: ""}
     text = _TEXTS[kind].format(
         portal=shlex.quote(portal),
+        place=shlex.quote(place),
         program=shlex.quote(f"{portal}/cli/corral"),
         audience=shlex.quote(audience),
         audience_yaml=json.dumps(audience),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -20,11 +21,10 @@ _TRIES, _PAUSE = 4, 5.0
 
 
 class JobKey(NamedTuple):
-    """A key, the environment in which it acts, and in how many minutes it ends."""
+    """A key, and in how many minutes it ends."""
 
     access_key: str
     secret_key: str
-    environment: str
     minutes: int
 
 
@@ -77,18 +77,27 @@ def _from_github(url: str, token: str, transport: Transport, audience: str) -> s
 
 
 def log_in_by_token(api: PortalApi, terminal: UserTerminal, token: str, environment: str) -> JobKey:
-    """Exchange the token; `environment` is needed where several accept it. Raises `CliError`."""
+    """Exchange the token for a key of the environment with this id. Raises `CliError`.
+
+    A name would not do: environments of others may have the same, and rules that accept this job.
+    """
+    if not re.fullmatch(r"1a[0-9]+", environment):
+        raise CliError(
+            "Say --env with the id of the environment, such as 1a5: the page of its trust rule shows it.",
+            ExitCode.USAGE,
+        )
     body = {
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
         "subject_token": token,
         "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+        "audience": environment,
     }
-    status, answer = _exchange(api, terminal, {**body, **({"audience": environment} if environment else {})})
+    status, answer = _exchange(api, terminal, body)
     if status != 200:
         said = printable(answer.get("error_description") or answer.get("error") or "The token was refused.")
         raise CliError(said, ExitCode.CREDENTIALS)
     minutes = int(answer.get("expires_in") or 0) // 60
-    return JobKey(str(answer["access_key"]), str(answer["secret_key"]), str(answer.get("environment") or ""), minutes)
+    return JobKey(str(answer["access_key"]), str(answer["secret_key"]), minutes)
 
 
 def _exchange(api: PortalApi, terminal: UserTerminal, body: Json) -> tuple[int, Json]:

@@ -34,10 +34,10 @@ def issuer(monkeypatch: pytest.MonkeyPatch) -> Issuer:
 
 @pytest.fixture
 def make_rule(actor_of: Any, lab: Environment) -> Callable[..., TrustRule]:
-    def make(environment: Environment | None = None) -> TrustRule:
+    def make() -> TrustRule:
         row = trust_rule_create(
             actor=actor_of("alice"),
-            environment=environment or lab,
+            environment=lab,
             name="deploy",
             issuer=GITHUB,
             audience=PORTAL,
@@ -61,7 +61,7 @@ def test_a_token_of_a_file_becomes_a_key_that_is_stored(
     nobody: CommandLine, make_rule: Any, token_file: str, lab: Environment
 ):
     make_rule()
-    found = nobody.succeed("login", PORTAL, "--oidc-token-file", token_file)
+    found = nobody.succeed("login", PORTAL, "--oidc-token-file", token_file, "--env", f"1a{lab.pk}")
     assert found.out == f"Logged in to {PORTAL} as context portal.test: 1 environment.\n"
     assert "The key ends in 15 minutes." in found.err
     assert Path(token_file).read_text().strip() not in found.out + found.err
@@ -71,10 +71,12 @@ def test_a_token_of_a_file_becomes_a_key_that_is_stored(
     assert nobody.succeed("stacks", "--format", "json").json == []
 
 
-def test_a_token_in_the_environment_needs_no_option(nobody: CommandLine, make_rule: Any, issuer: Issuer):
+def test_a_token_in_the_environment_needs_no_option(
+    nobody: CommandLine, make_rule: Any, issuer: Issuer, lab: Environment
+):
     make_rule()
     nobody.environ["CORRAL_OIDC_TOKEN"] = issuer.token(aud=PORTAL)
-    assert nobody.succeed("login", PORTAL).calls[0] == "POST /v1/tokenexchange"
+    assert nobody.succeed("login", PORTAL, "--env", f"1a{lab.pk}").calls[0] == "POST /v1/tokenexchange"
 
 
 def test_a_key_that_is_given_comes_before_such_a_token(cli_of: Any, issuer: Issuer):
@@ -83,29 +85,35 @@ def test_a_key_that_is_given_comes_before_such_a_token(cli_of: Any, issuer: Issu
     assert "POST /v1/tokenexchange" not in cli.succeed("login", PORTAL).calls
 
 
-def test_of_several_environments_one_is_chosen(
-    nobody: CommandLine, make_rule: Any, issuer: Issuer, second_environment: Environment
+@pytest.mark.parametrize("place", [(), ("--env", "Lab")])
+def test_the_environment_is_named_by_its_id(nobody: CommandLine, make_rule: Any, issuer: Issuer, place: Any):
+    make_rule()
+    nobody.environ["CORRAL_OIDC_TOKEN"] = issuer.token(aud=PORTAL)
+    refused = nobody.fail("login", PORTAL, "--oidc", *place)
+    assert refused.code == ExitCode.USAGE
+    assert "Say --env with the id of the environment" in refused.err
+    assert refused.calls == []
+
+
+def test_the_environment_may_be_in_a_variable_or_in_the_url(
+    nobody: CommandLine, make_rule: Any, issuer: Issuer, lab: Environment
 ):
     make_rule()
-    make_rule(second_environment)
     nobody.environ["CORRAL_OIDC_TOKEN"] = issuer.token(aud=PORTAL)
-    refused = nobody.fail("login", PORTAL, "--oidc")
-    assert refused.code == ExitCode.CREDENTIALS
-    assert "Several environments accept this token (Lab, Stage); name one of them." in refused.err
-    nobody.succeed("login", PORTAL, "--oidc", "--env", "stage")
-    stored = json.loads(Path(nobody.environ["CORRAL_CONFIG"]).read_text())["contexts"]["portal.test"]
-    assert stored["environment"] == f"1a{second_environment.pk}"
+    nobody.succeed("login", f"{PORTAL}/v1/projects/1a{lab.pk}", "--oidc")
+    nobody.environ |= {"CORRAL_OIDC_TOKEN": issuer.token(aud=PORTAL), "CORRAL_ENVIRONMENT": f"1a{lab.pk}"}
+    nobody.succeed("login", PORTAL, "--oidc")
 
 
 def test_a_token_that_no_rule_accepts_is_refused_in_words(nobody: CommandLine, token_file: str, lab: Environment):
-    found = nobody.fail("login", PORTAL, "--oidc-token-file", token_file)
+    found = nobody.fail("login", PORTAL, "--oidc-token-file", token_file, "--env", f"1a{lab.pk}")
     assert found.code == ExitCode.CREDENTIALS
     assert "No rule of this portal accepts this token" in found.err
     assert not Path(nobody.environ["CORRAL_CONFIG"]).exists()
 
 
 def test_an_issuer_that_is_away_for_a_moment_is_waited_for(
-    nobody: CommandLine, make_rule: Any, issuer: Issuer, token_file: str
+    nobody: CommandLine, make_rule: Any, issuer: Issuer, token_file: str, lab: Environment
 ):
     make_rule()
     issuer.failure = "it does not answer in time"
@@ -115,7 +123,9 @@ def test_an_issuer_that_is_away_for_a_moment_is_waited_for(
         IssuerKeySet.objects.update(attempted_at=None)
 
     nobody.while_waiting = back
-    assert "Trying again." in nobody.succeed("login", PORTAL, "--oidc-token-file", token_file).err
+    assert (
+        "Trying again." in nobody.succeed("login", PORTAL, "--oidc-token-file", token_file, "--env", f"1a{lab.pk}").err
+    )
 
 
 @pytest.mark.parametrize(
@@ -186,7 +196,7 @@ def test_rules_are_made_listed_and_removed(cli_of: Any, lab: Environment):
     cli = cli_of()
     claims = ("--claim", "repository=acme/shop", "--claim", "ref=refs/heads/main")
     made = cli.succeed("trust", "create", "deploy", *claims, "--minutes", "10")
-    assert "corral login http://portal.test --oidc" in made.out
+    assert f"corral login http://portal.test --oidc --env 1a{lab.pk}" in made.out
     row = TrustRule.all_objects.get()
     assert (row.issuer, row.audience, row.role, row.minutes) == (GITHUB, PORTAL, "restricted", 10)
     assert row.conditions == {"repository": "acme/shop", "ref": "refs/heads/main"}

@@ -106,7 +106,7 @@ def test_a_rule_is_made_and_its_page_says_what_to_paste(bob: Client, at: Any, la
     page = text_of(bob.get(at("trust-rule", pk=row.pk)))
     assert ".github/workflows/deploy.yml" in page
     assert "id-token: write" in page
-    assert f"./corral login {PORTAL} --oidc --audience {PORTAL}" in page
+    assert f"./corral login {PORTAL} --oidc --env 1a{lab.pk} --audience {PORTAL}" in page
     assert "deploy" in text_of(bob.get(at("trust-rules")))
 
 
@@ -176,10 +176,12 @@ def test_readers_see_rules_and_change_none(browser_as: Any, at: Any, rule: Trust
     assert browser_as("mallory").get(at("trust-rule", pk=rule.pk)).status_code == 404
 
 
-def test_the_page_shows_jobs_and_why_others_were_refused(bob: Client, at: Any, rule: TrustRule, issuer: Issuer):
-    token_exchange(ExchangeRequest(issuer.token(), "203.0.113.7"))
+def test_the_page_shows_jobs_and_why_others_were_refused(
+    bob: Client, at: Any, rule: TrustRule, issuer: Issuer, lab: Environment
+):
+    token_exchange(ExchangeRequest(issuer.token(), lab.pk, "203.0.113.7"))
     with pytest.raises(TokenRefused):
-        token_exchange(ExchangeRequest(issuer.token(exp=1)))
+        token_exchange(ExchangeRequest(issuer.token(exp=1), lab.pk))
     reconcile_until_idle()
     page = text_of(bob.get(at("trust-rule", pk=rule.pk)))
     assert 'href="https://github.com/acme/shop/actions/runs/4711"' in page
@@ -193,7 +195,7 @@ def test_the_page_shows_jobs_and_why_others_were_refused(bob: Client, at: Any, r
 def test_the_audit_log_says_which_job_it_was(
     browser_as: Any, at: Any, rule: TrustRule, issuer: Issuer, actor_of: Any, lab: Environment
 ):
-    found = token_exchange(ExchangeRequest(issuer.token(), "203.0.113.7"))
+    found = token_exchange(ExchangeRequest(issuer.token(), lab.pk, "203.0.113.7"))
     entry = AuditEntry.all_objects.filter(event="trustRule.exchange").get()
     alice = browser_as("alice")
     assert "job acme/shop run 42" in text_of(alice.get(at("audit")))
@@ -203,13 +205,15 @@ def test_the_audit_log_says_which_job_it_was(
     assert found.secret_key not in page
 
 
-def test_more_rules_and_jobs_take_no_more_queries(bob: Client, at: Any, rule: TrustRule, make: Any, issuer: Issuer):
+def test_more_rules_and_jobs_take_no_more_queries(
+    bob: Client, at: Any, rule: TrustRule, make: Any, issuer: Issuer, lab: Environment
+):
     list_page, page = at("trust-rules"), at("trust-rule", pk=rule.pk)
-    token_exchange(ExchangeRequest(issuer.token()))
+    token_exchange(ExchangeRequest(issuer.token(), lab.pk))
     before = queries(bob, list_page), queries(bob, page)
     for number in range(4):
         make(f"more-{number}", conditions={"repository": f"acme/shop{number}"})
-        token_exchange(ExchangeRequest(issuer.token()))
+        token_exchange(ExchangeRequest(issuer.token(), lab.pk))
     assert (queries(bob, list_page), queries(bob, page)) == before
 
 
@@ -228,13 +232,16 @@ def test_the_text_fits_the_system(issuer_url: str, conditions: dict[str, str], k
 
 def test_texts_to_paste_are_quoted():
     odd = "a\"b'; rm -rf $HOME"
-    gitlab = snippet(GITLAB_CI, portal=PORTAL, audience=odd)
+    gitlab = snippet(GITLAB_CI, portal=PORTAL, place="1a5", audience=odd)
     assert 'aud: "a\\"b\'; rm -rf $HOME"' in gitlab.text
-    github = snippet(GITHUB_ACTIONS, portal=PORTAL, audience=odd, environment="production")
+    github = snippet(GITHUB_ACTIONS, portal=PORTAL, place="1a5", audience=odd, environment="production")
     assert """--audience 'a"b'"'"'; rm -rf $HOME'""" in github.text
     assert 'environment: "production"' in github.text
-    assert "environment" not in snippet(GITHUB_ACTIONS, portal=PORTAL, audience="a", environment="prod-*").text
-    assert "--oidc-token-file" in snippet(OTHER, portal=PORTAL, audience="a").text
+    assert (
+        "environment"
+        not in snippet(GITHUB_ACTIONS, portal=PORTAL, place="1a5", audience="a", environment="prod-*").text
+    )
+    assert "--oidc-token-file" in snippet(OTHER, portal=PORTAL, place="1a5", audience="a").text
 
 
 def test_conditions_are_read_line_by_line():

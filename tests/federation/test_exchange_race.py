@@ -33,9 +33,9 @@ def test_a_token_that_comes_several_times_at_once_is_exchanged_once(issuer: Issu
         conditions={"repository": "acme/shop"},
         role="restricted",
     )
-    token_exchange(ExchangeRequest(issuer.token()))  # the issuer's keys are known from here on
+    token_exchange(ExchangeRequest(issuer.token(), lab.pk))  # the issuer's keys are known from here on
     token = issuer.token()
-    outcomes = race([lambda n=n: token_exchange(ExchangeRequest(token, f"10.0.0.{n}")) for n in range(THREADS)])  # type: ignore[misc]
+    outcomes = race([lambda n=n: token_exchange(ExchangeRequest(token, lab.pk, f"10.0.0.{n}")) for n in range(THREADS)])  # type: ignore[misc]
     won = [each for each in outcomes if isinstance(each, ExchangedKey)]
     assert len(won) == 1, outcomes
     assert {getattr(each, "kind", "") for each in outcomes if each not in won} == {"replayed"}, outcomes

@@ -73,7 +73,7 @@ def test_while_the_issuer_is_away_its_keys_count_for_a_day(issuer: Issuer):
     later(hours=5)
     with pytest.raises(IssuerBusy) as found:
         issuer_key(GITHUB, "k1")
-    assert (found.value.reason, found.value.retry_after) == ("it does not answer in time", 60)
+    assert found.value.retry_after == 60
 
 
 def test_while_somebody_else_asks_others_come_back_soon(issuer: Issuer):

@@ -24,9 +24,9 @@ from tests.federation.issuing import Issuer, MakeRule
 
 
 @pytest.fixture
-def given(rule: TrustRule, issuer: Issuer) -> ExchangedKey:
+def given(rule: TrustRule, issuer: Issuer, lab: Environment) -> ExchangedKey:
     """The key of a job that runs now."""
-    found = token_exchange(ExchangeRequest(issuer.token()))
+    found = token_exchange(ExchangeRequest(issuer.token(), lab.pk))
     reconcile_until_idle()
     return found
 
@@ -115,9 +115,11 @@ def test_it_goes_on_when_its_rule_is_renamed(given: ExchangedKey, rule: TrustRul
     assert is_usable(given)
 
 
-def test_it_ends_with_the_account_that_answers_for_it(make_rule: MakeRule, issuer: Issuer, actor_of: Any, people: Any):
+def test_it_ends_with_the_account_that_answers_for_it(
+    make_rule: MakeRule, issuer: Issuer, actor_of: Any, people: Any, lab: Environment
+):
     make_rule(who="bob")
-    given = token_exchange(ExchangeRequest(issuer.token()))
+    given = token_exchange(ExchangeRequest(issuer.token(), lab.pk))
     reconcile_until_idle()
     account_act(people.bob, "deactivate", actor=actor_of("root"))
     assert not is_usable(given)
@@ -128,7 +130,7 @@ def test_the_rules_of_a_removed_environment_go_with_it(
 ):
     environment_act(lab, "deactivate", actor=actor_of("alice"))
     with pytest.raises(TokenRefused):
-        token_exchange(ExchangeRequest(issuer.token()))
+        token_exchange(ExchangeRequest(issuer.token(), lab.pk))
     reconcile_until_idle()
     lab.refresh_from_db()
     environment_act(lab, "remove", actor=actor_of("alice"))

@@ -47,7 +47,9 @@ def rule(owner: ApiClient) -> dict[str, Any]:
 
 
 def body(token: str, **more: Any) -> dict[str, Any]:
-    return {"grant_type": GRANT_TYPE, "subject_token": token, "subject_token_type": ID_TOKEN, **more}
+    place = f"1a{Environment.objects.get(name='Lab').pk}"
+    kind = {"grant_type": GRANT_TYPE, "subject_token_type": ID_TOKEN}
+    return {**kind, "subject_token": token, "audience": place, **more}
 
 
 def exchange(data: Any, **more: Any) -> Any:
@@ -115,6 +117,11 @@ def test_a_form_does_as_well(rule: dict[str, Any], issuer: Issuer):
     assert exchange("&".join(f"{name}={value}" for name, value in parts.items()), content_type=kind).status_code == 200
 
 
+def test_the_environment_may_be_named_by_its_address(rule: dict[str, Any], issuer: Issuer, lab: Environment):
+    for path in (f"{PORTAL}/v1/projects/1a{lab.pk}", f"{PORTAL}/v2-beta/projects/1a{lab.pk}/"):
+        assert exchange(body(issuer.token(), audience=path)).status_code == 200
+
+
 def test_what_a_job_does_carries_its_name(rule: dict[str, Any], issuer: Issuer, owner: ApiClient, lab: Environment):
     answer = exchange(body(issuer.token())).json()
     job = ApiClient(f"{answer['access_key']}:{answer['secret_key']}")
@@ -131,7 +138,9 @@ def test_what_a_job_does_carries_its_name(rule: dict[str, Any], issuer: Issuer, 
         ({"subject_token": ""}, "invalid_request", "subject_token is missing"),
         ({"subject_token": ["a"]}, "invalid_request", "subject_token is missing"),
         ({"subject_token": "a.b.c"}, "invalid_request", "no signed JWT"),
-        ({"audience": "nowhere"}, "invalid_request", "do not meet the conditions"),
+        ({"audience": ""}, "invalid_request", "audience must be the id"),
+        ({"audience": "Lab"}, "invalid_request", "audience must be the id"),
+        ({"audience": "1a99999"}, "invalid_request", "none in that environment"),
     ],
 )
 def test_a_refusal_is_one_word_and_a_sentence(

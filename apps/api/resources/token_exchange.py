@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from apps.api.resources.device_login import AnonymousJsonView
 from apps.api.wire.origin import client_address
-from apps.core.ids import wire_id
+from apps.core.ids import row_number, wire_id
 from apps.federation.exchange import ExchangeRequest, TokenRefused, token_exchange
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -30,9 +30,14 @@ class TokenExchangeView(AnonymousJsonView):
         token = _text(data, "subject_token")
         if not token:
             return _refuse("invalid_request", "subject_token is missing: the identity token of the job.")
-        wanted = _text(data, "audience")[:255]
+        environment = row_number(_text(data, "audience").rstrip("/").rpartition("/")[2])
+        if environment is None:
+            return _refuse(
+                "invalid_request",
+                "audience must be the id of the environment in which the key is to act, such as 1a5, or its API URL.",
+            )
         try:
-            found = token_exchange(ExchangeRequest(token, client_address(request), wanted))
+            found = token_exchange(ExchangeRequest(token, environment, client_address(request)))
         except TokenRefused as problem:
             return _refuse("invalid_request", problem.message)
         body = {

@@ -13,6 +13,7 @@ from apps.console.components.listing import count_states, filter_state, paginate
 from apps.console.components.removal_dialog import ask_removal
 from apps.console.keys.trust_rule_form import PRESETS
 from apps.console.request_context import RequestContext, member_required, post_required
+from apps.core.ids import wire_id
 from apps.federation.models import TrustRule
 from apps.federation.selectors import exchanges_of, issuer_state, trust_rules_of
 from apps.federation.services import trust_rule_act
@@ -66,7 +67,11 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         "exchanges": exchanges_of(row),
         "issuer_state": issuer_state(row.issuer),
         "snippet": snippet(
-            kind, portal=portal, audience=row.audience, environment=row.conditions.get("environment", "")
+            kind,
+            portal=portal,
+            place=wire_id("a", ctx.env.pk),
+            audience=row.audience,
+            environment=row.conditions.get("environment", ""),
         ),
     }
     return ctx.render("console/trust_rule.html", context)

@@ -84,10 +84,12 @@ def _by_token(session: CliSession, options: Namespace, access: PortalAccess) -> 
     """The same with a short key for this job's identity token. Raises `CliError`."""
     terminal, audience = session.terminal, options.audience or access.url
     token = job_token(terminal.environ, session.transport(), file=options.oidc_token_file, audience=audience)
-    api = session.api_for(replace(access, access_key="", secret_key=""))
-    given = log_in_by_token(api, terminal, token, access.environment)
+    environ = terminal.environ
+    place = access.environment or environ.get("CORRAL_ENVIRONMENT") or environ.get("RANCHER_ENVIRONMENT") or ""
+    access = replace(access, environment=place)
+    given = log_in_by_token(session.api_for(replace(access, access_key="", secret_key="")), terminal, token, place)
     terminal.note(f"The key ends in {given.minutes} minutes.")
-    return replace(access, access_key=given.access_key, secret_key=given.secret_key, environment=given.environment)
+    return replace(access, access_key=given.access_key, secret_key=given.secret_key)
 
 
 def _count(environments: int) -> str:

@@ -62,8 +62,12 @@ def _create(session: CliSession, options: Namespace) -> int:
         "minutes": options.minutes,
     }
     made = session.api.post("trustrules", rule)
-    session.terminal.print(f"{describe(made)}: its jobs log in with `corral login {session.api.root} --oidc`")
+    session.terminal.print(f"{describe(made)}: its jobs log in with `{_login(session)}`")
     return ExitCode.OK
+
+
+def _login(session: CliSession) -> str:
+    return f"corral login {session.api.root} --oidc --env {session.api.project['id']}"
 
 
 def _conditions(claims: list[str]) -> Json:
