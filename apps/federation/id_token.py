@@ -109,6 +109,8 @@ def verify(token: UnverifiedToken, key: IssuerKey, audiences: Collection[str]) -
         started, ends = _time(claims, "iat"), _time(claims, "exp")
     except exceptions.InvalidAudienceError:
         raise TokenInvalid(AUDIENCE, f"It is for {', '.join(token.audiences)[:200]}.", claims) from None
+    except (exceptions.InvalidSubjectError, exceptions.InvalidJTIError):
+        raise TokenInvalid(MALFORMED, "Its subject or its id (sub, jti) is no text.", claims) from None
     except (exceptions.PyJWTError, ValueError, OverflowError, OSError) as error:
         raise TokenInvalid(TIME, _describe(error, claims), claims) from None
     if ends - started > MAX_LIFE:
@@ -149,8 +151,6 @@ def _describe(error: Exception, claims: Mapping[str, Any]) -> str:
         return "It is not valid yet; compare the clocks of the issuer and of this portal."
     if isinstance(error, exceptions.MissingRequiredClaimError):
         return f"It has no claim {error.claim}."
-    if isinstance(error, exceptions.InvalidSubjectError | exceptions.InvalidJTIError):
-        return "Its subject or its id (sub, jti) is no text."
     return "Its times (exp, iat, nbf) are no times."
 
 

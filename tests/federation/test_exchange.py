@@ -113,6 +113,8 @@ def test_of_several_keys_a_token_names_one(rule: TrustRule, issuer: Issuer):
         ({"iat": int(time.time()) + 900}, "time"),
         ({"exp": None}, "time"),
         ({"iat": None}, "time"),
+        ({"sub": 7}, "malformed"),
+        ({"jti": 7}, "malformed"),
         ({"exp": "soon"}, "time"),
         ({"exp": 10**30}, "time"),
         ({"exp": int(time.time()) + 90_000}, "time"),

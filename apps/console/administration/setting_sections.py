@@ -130,6 +130,17 @@ SECTIONS = (
         },
     ),
     SettingSection(
+        "ci-trust",
+        _("CI trust"),
+        {
+            "federation.private.networks": SettingLabel(
+                _("Networks inside that issuers may be in"),
+                "",
+                _("Such as 10.0.0.0/8 192.168.7.0/24. Keys of issuers are fetched from nowhere else inside."),
+            ),
+        },
+    ),
+    SettingSection(
         "balancers",
         _("Balancers"),
         {
@@ -190,6 +201,11 @@ ADVANCED = SettingSection(
         "bootstrap.required.image": SettingLabel(_("Image of the host agent")),
         "acme.authority": SettingLabel(
             _("Authority of the ACME server"), "", _("Its certificate as PEM; empty: those that everybody trusts.")
+        ),
+        "federation.authority": SettingLabel(
+            _("Authority of issuers of CI tokens"),
+            "",
+            _("Its certificate as PEM; empty: those that everybody trusts."),
         ),
         "lb.haproxy.image": SettingLabel(_("Image of balancers")),
         "updates.authority": SettingLabel(
