@@ -18,6 +18,7 @@ from django.utils import timezone
 from apps.accounts.login.throttle import login_attempt
 from apps.control.services import record, record_response
 from apps.core.errors import Forbidden, Invalid, Problem, TooManyRequests
+from apps.core.events import row_changed
 from apps.core.unique import unique_or
 from apps.environments.actor import Actor, actor_of_user
 from apps.environments.models import Environment
@@ -172,6 +173,7 @@ def _give_key(
         _record_refusal(rule, verified.claims, f"its owner may not give the key: {problem.message}", request)
         raise TokenRefused(OWNER) from None
     record_response(actor, 200, {}, event="trustRule.exchange", environment_id=rule.environment_id, request={})
+    row_changed(rule.environment_id, rule.KIND, rule.pk)
     return ExchangedKey(made.key.public_value, made.secret, rule.environment, rule.role, rule.minutes * 60)
 
 
@@ -220,7 +222,7 @@ def _record_refusal(rule: TrustRule, claims: Mapping[str, Any], reason: str, req
     TrustRule.all_objects.filter(pk=rule.pk).update(last_refused=timezone.now(), last_refusal=reason[:700])
     details = {**_describe(rule, kept_claims(claims, rule.conditions), subject_of(claims)), "reason": reason}
     record(
-        "trustRule.refuse",
+        "trustRule.reject",
         actor=None,
         row=rule,
         environment_id=rule.environment_id,
@@ -229,6 +231,7 @@ def _record_refusal(rule: TrustRule, claims: Mapping[str, Any], reason: str, req
         via="api",
         code="400",
     )
+    row_changed(rule.environment_id, rule.KIND, rule.pk)
 
 
 def _describe(rule: TrustRule, claims: Mapping[str, str], subject: str) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from apps.stacks.models import Service
         ("service.rollback", "Roll back service", "Rolled back service"),
         ("service.cancelrollback", "Cancel rollback of service", "Cancelled rollback of service"),
         ("deviceLogin.deny", "Refuse log-in of a program", "Refused log-in of a program"),
+        ("trustRule.exchange", "Give a key by trust rule", "Gave a key by trust rule"),
+        ("trustRule.reject", "Refuse a token by trust rule", "Refused a token by trust rule"),
         ("rights.lost", "rights.lost", "rights.lost"),
         ("login", "login", "login"),
     ],

@@ -195,7 +195,7 @@ def test_what_was_refused_is_said_at_the_rule_of_the_same_repository_only(
     refused(issuer.token(ref="refs/heads/feature"))
     assert refusal(rule) == "claim ref was 'refs/heads/feature', where 'refs/heads/main' is wanted"
     assert refusal(other) == ""
-    entry = AuditEntry.all_objects.get(event="trustRule.refuse")
+    entry = AuditEntry.all_objects.get(event="trustRule.reject")
     assert (entry.code, entry.target, entry.request["claims"]["ref"]) == ("400", rule.pk, "refs/heads/feature")
 
 

@@ -41,11 +41,12 @@ _PAST = {
     "allow": "allowed",
     "deny": "refused",
     "exchange": "gave a key by",
-    "refuse": "refused",
+    "reject": "refused a token by",
 }
 _IMPERATIVE = {
     "deny": "refuse",
     "exchange": "give a key by",
+    "reject": "refuse a token by",
     "remove": "delete",
     "purge": "delete for good",
     "runnow": "run",
