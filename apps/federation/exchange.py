@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts.login.throttle import login_attempt
+from apps.accounts.services import NewKey
 from apps.control.services import record, record_response
 from apps.core.errors import Forbidden, Invalid, Problem, TooManyRequests
 from apps.core.events import row_changed
@@ -139,35 +140,18 @@ def _give_key(
 ) -> ExchangedKey:
     now = timezone.now()
     _require_room(rule, now)
-    ends = now + timedelta(minutes=rule.minutes)
-    exchange = _new_exchange(rule, token, verified, request, ends)
+    exchange = _new_exchange(rule, token, verified, request, now + timedelta(minutes=rule.minutes))
     try:
         # The row first: of two requests with the same token, one is refused before any key is made.
         with transaction.atomic(), unique_or(TokenRefused(REPLAYED), *_DIGEST_ONCE):
             exchange.save()
+            _require_unchanged(rule)
             actor = _owner_of(rule, request)
-            made = environment_key_create(
-                actor=actor,
-                environment=rule.environment,
-                role=rule.role,
-                name=f"{exchange.job} ({rule.name})"[:255],
-                description=f"Given for a token of {token.issuer} by the trust rule {rule.name}."[:1024],
-                expires=ends,
-            )
-            TokenExchange.objects.filter(pk=exchange.pk).update(key=made.key, key_number=made.key.pk)
+            made = _make_key(exchange, actor)
             TrustRule.all_objects.filter(pk=rule.pk).update(last_used=now)
-            details = {**_describe(rule, exchange.claims, exchange.subject), "job": exchange.job}
-            details |= {"jobUrl": exchange.job_url, "role": rule.role, "minutes": rule.minutes}
-            record(
-                "trustRule.exchange",
-                actor=replace(actor, api_key=made.key),  # so that the entry is found with what the key does
-                row=rule,
-                environment_id=rule.environment_id,
-                request=details,
-                code="200",
-            )
-    except TokenRefused:
-        _record_refusal(rule, verified.claims, "the token was exchanged already", request)
+    except TokenRefused as problem:
+        if problem.kind == REPLAYED:
+            _record_refusal(rule, verified.claims, "the token was exchanged already", request)
         raise
     except (Forbidden, Invalid) as problem:
         _record_refusal(rule, verified.claims, f"its owner may not give the key: {problem.message}", request)
@@ -175,6 +159,40 @@ def _give_key(
     record_response(actor, 200, {}, event="trustRule.exchange", environment_id=rule.environment_id, request={})
     row_changed(rule.environment_id, rule.KIND, rule.pk)
     return ExchangedKey(made.key.public_value, made.secret, rule.environment, rule.role, rule.minutes * 60)
+
+
+def _make_key(exchange: TokenExchange, actor: Actor) -> NewKey:
+    """The key of the job, with the record of what it was given for."""
+    rule = exchange.rule
+    made = environment_key_create(
+        actor=actor,
+        environment=rule.environment,
+        role=rule.role,
+        name=f"{exchange.job} ({rule.name})"[:255],
+        description=f"Given for a token of {rule.issuer} by the trust rule {rule.name}."[:1024],
+        expires=exchange.key_ends,
+    )
+    TokenExchange.objects.filter(pk=exchange.pk).update(key=made.key, key_number=made.key.pk)
+    details = {**_describe(rule, exchange.claims, exchange.subject), "job": exchange.job, "jobUrl": exchange.job_url}
+    record(
+        "trustRule.exchange",
+        actor=replace(actor, api_key=made.key),  # so that the entry is found with what the key does
+        row=rule,
+        environment_id=rule.environment_id,
+        request={**details, "role": rule.role, "minutes": rule.minutes},
+        code="200",
+    )
+    return made
+
+
+def _require_unchanged(rule: TrustRule) -> None:
+    """Hold the rule until the key is made: whoever changes it ends the keys that it gave, this one among them.
+
+    Raises `TokenRefused` for a rule that was changed since it was read.
+    """
+    held = TrustRule.all_objects.select_for_update(no_key=True).filter(pk=rule.pk, generation=rule.generation)
+    if not list(held.values_list("pk", flat=True)):
+        raise TokenRefused(UNKNOWN)
 
 
 def _require_room(rule: TrustRule, now: datetime) -> None:

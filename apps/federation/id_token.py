@@ -13,6 +13,7 @@ from typing import Any
 import jwt
 from jwt import exceptions
 
+from apps.core.texts import is_storable
 from apps.federation.issuer_keys import ALGORITHMS, MAX_KEY_ID, IssuerKey, parse_json_object
 
 MAX_TOKEN_BYTES = 16_384
@@ -71,7 +72,7 @@ def read_unverified(text: str) -> UnverifiedToken:
         raise TokenInvalid(SIGNATURE, "A token is signed with RS256 to RS512 or ES256 to ES512; nothing else counts.")
     if not isinstance(key_id, str) or len(key_id) > MAX_KEY_ID:
         raise TokenInvalid(MALFORMED, "The id of the token's key (kid) is a text of at most 255 characters.")
-    if not isinstance(issuer, str) or not issuer:
+    if not isinstance(issuer, str) or not _is_text(issuer):
         raise TokenInvalid(MALFORMED, "The token does not name its issuer (iss).")
     return UnverifiedToken(text, issuer, _audiences(claims), key_id, algorithm)
 
@@ -86,9 +87,14 @@ def _read_part(part: str) -> dict[str, Any]:
 def _audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
     found = claims.get("aud")
     listed = found if isinstance(found, list) else [found]
-    if len(listed) > MAX_AUDIENCES or not all(isinstance(each, str) and each for each in listed):
+    if len(listed) > MAX_AUDIENCES or not all(_is_text(each) for each in listed):
         raise TokenInvalid(MALFORMED, "The token does not name whom it is for (aud).")
     return tuple(listed)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a database can be asked for it."""
+    return isinstance(value, str) and bool(value) and is_storable(value)
 
 
 def verify(token: UnverifiedToken, key: IssuerKey, audiences: Collection[str]) -> VerifiedToken:

@@ -108,6 +108,9 @@ def test_of_several_keys_a_token_names_one(rule: TrustRule, issuer: Issuer):
         ({"iss": GITLAB}, "unknown"),
         ({"iss": None}, "malformed"),
         ({"aud": None}, "malformed"),
+        ({"aud": ["a\x00b"]}, "malformed"),
+        ({"iss": "a\x00b"}, "malformed"),
+        ({"iss": "a\ud800b"}, "malformed"),
         ({"exp": int(time.time()) - 90}, "time"),
         ({"nbf": int(time.time()) + 900}, "time"),
         ({"iat": int(time.time()) + 900}, "time"),
@@ -238,6 +241,21 @@ def test_an_inactive_owner_gives_no_key(make_rule: MakeRule, issuer: Issuer, act
     account_act(people.bob, "deactivate", actor=actor_of("root"))
     assert refused(issuer.token()).kind == "owner"
     assert "not active any more" in refusal(rule)
+
+
+def test_a_rule_that_is_switched_off_meanwhile_gives_no_key(
+    rule: TrustRule, issuer: Issuer, actor_of: Any, monkeypatch: Any
+):
+    """Between the look at the rule and the key, whoever switches it off ends the keys that are there."""
+    require_room = exchanges._require_room
+
+    def switch_off(row: TrustRule, now: Any) -> None:
+        require_room(row, now)
+        trust_rule_act(TrustRule.all_objects.get(pk=row.pk), "deactivate", actor=actor_of("alice"))
+
+    monkeypatch.setattr(exchanges, "_require_room", switch_off)
+    assert refused(issuer.token()).kind == "unknown"
+    assert not TokenExchange.objects.exists()
 
 
 def test_the_oldest_of_several_rules_decides(rule: TrustRule, make_rule: MakeRule, issuer: Issuer):
