@@ -99,7 +99,7 @@ def token_exchange(request: ExchangeRequest) -> ExchangedKey:
 
 def _exchange(token: UnverifiedToken, request: ExchangeRequest) -> ExchangedKey:
     rules = _rules_for(token, request.environment)
-    if not rules:  # before anything is asked of the issuer, which is nobody's that is trusted here
+    if not rules:  # before anything is fetched: nobody here trusts that issuer
         raise TokenRefused(UNKNOWN)
     try:
         verified = verify(token, issuer_key(token.issuer, token.key_id), {rule.audience for rule in rules})

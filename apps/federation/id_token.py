@@ -93,7 +93,7 @@ def _audiences(claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _is_text(value: Any) -> bool:
-    """Whether a database can be asked for it."""
+    """Whether a query may have it as a parameter."""
     return isinstance(value, str) and bool(value) and is_storable(value)
 
 

@@ -33,7 +33,7 @@ class IssuerBusy(Busy):
 
 
 def issuer_key(issuer: str, key_id: str) -> IssuerKey:
-    """The key of an issuer with this id. Call it outside a transaction: the issuer may have to be asked.
+    """The key of an issuer with this id. Call it outside a transaction: they may have to be requested.
 
     Raises `TokenInvalid` for a key that the issuer has not, `IssuerBusy` where its keys cannot be had.
     """
@@ -45,7 +45,7 @@ def issuer_key(issuer: str, key_id: str) -> IssuerKey:
         return found
     if _fetches.acquire(blocking=False):
         try:
-            if _may_ask(row, now):
+            if _may_request(row, now):
                 _fetch(row, now)
                 found = _find(row, key_id, now)
         finally:
@@ -63,8 +63,8 @@ def _find(row: IssuerKeySet, key_id: str, now: datetime) -> IssuerKey | None:
     return key_for(parse_issuer_keys(row.document), key_id)
 
 
-def _may_ask(row: IssuerKeySet, now: datetime) -> bool:
-    """Whether nobody has asked for a minute; of several that may, one does."""
+def _may_request(row: IssuerKeySet, now: datetime) -> bool:
+    """Whether nobody has requested them for a minute; of several that may, one does."""
     idle = Q(attempted_at=None) | Q(attempted_at__lte=now - PAUSE)
     return bool(IssuerKeySet.objects.filter(idle, pk=row.pk).update(attempted_at=now))
 

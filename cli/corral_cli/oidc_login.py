@@ -101,7 +101,7 @@ def log_in_by_token(api: PortalApi, terminal: UserTerminal, token: str, environm
 
 
 def _exchange(api: PortalApi, terminal: UserTerminal, body: Json) -> tuple[int, Json]:
-    """Try a few times: the portal may have to ask the issuer for its keys, and be asked by several jobs at once."""
+    """Try a few times: the portal may have to fetch the keys of the issuer, for several jobs at once."""
     left = _TRIES
     while True:
         left -= 1

@@ -63,7 +63,7 @@ def jwk(key: Any, key_id: str, **more: Any) -> dict[str, Any]:
 
 @dataclass
 class Issuer:
-    """An issuer: `keys` by id, whether it answers, and how often it was asked."""
+    """An issuer: `keys` by id, whether it answers, and how often its keys were requested."""
 
     url: str = GITHUB
     keys: dict[str, Any] = field(default_factory=lambda: {"k1": rsa_key()})
@@ -71,7 +71,7 @@ class Issuer:
     requests: int = 0
 
     def fetch(self, issuer: str) -> str:
-        """What the portal gets that asks for its keys."""
+        """What the portal gets that requests its keys."""
         self.requests += 1
         if self.failure or issuer != self.url:
             raise IssuerUnreachable(self.failure or f"{issuer} is nobody here")

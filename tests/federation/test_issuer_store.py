@@ -1,4 +1,4 @@
-"""When an issuer is asked for its keys: rarely, at once for a new key, and not by whoever sends nonsense."""
+"""When the keys of an issuer are requested: rarely, at once for a new key, and not by whoever sends nonsense."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_new_key_is_found_at_once(issuer: Issuer):
     assert issuer.requests == 2
 
 
-def test_unknown_keys_have_the_issuer_asked_once_a_minute(issuer: Issuer):
+def test_unknown_keys_are_requested_once_a_minute(issuer: Issuer):
     issuer_key(GITHUB, "k1")
     later(seconds=61)
     for number in range(5):
