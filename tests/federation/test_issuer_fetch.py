@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from apps.core.models import Setting
+from apps.environments.models import Environment
+from apps.federation.exchange import ExchangeRequest, TokenRefused, token_exchange
 from apps.federation.issuer_fetch import IssuerUnreachable, fetch_issuer_keys
 from apps.federation.issuer_keys import parse_issuer_keys
-from tests.federation.issuing import ec_key, jwk, rsa_key
+from tests.federation.issuing import Issuer, MakeRule, ec_key, jwk, rsa_key
 from tests.vault.issuing import root
 
 pytestmark = pytest.mark.django_db
@@ -157,3 +159,13 @@ def test_what_are_no_keys_is_refused(server: IssuerServer, body: Any, said: str)
 
 def test_a_host_that_nobody_knows_is_said(server: IssuerServer):
     assert "issuer.invalid" in refused("https://issuer.invalid")
+
+
+def test_a_token_of_such_an_issuer_becomes_a_key(server: IssuerServer, make_rule: MakeRule, lab: Environment):
+    issuer = Issuer(server.serve())
+    make_rule(issuer=issuer.url)
+    found = token_exchange(ExchangeRequest(issuer.token(), lab.pk))
+    assert (found.environment, found.role) == (lab, "restricted")
+    with pytest.raises(TokenRefused):
+        token_exchange(ExchangeRequest(issuer.token(key=rsa_key(7)), lab.pk))
+    assert len(server.paths) == 2  # the keys are known by then
