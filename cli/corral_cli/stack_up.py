@@ -5,7 +5,7 @@ Every step looks at what is there first, so the same command goes on where an in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +22,8 @@ _DECIDED = {"upgraded", "canceled-upgrade", "canceled-rollback"}
 _UNFINISHED = {"upgrading", *_DECIDED}
 _REPLACED = {"upgrade", "remove"}
 _CHANGES = {"create", "update", *_REPLACED}
+_IMAGES = {"image", "imageUuid"}
+_MAX_DIFFERENCES = 5
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class UpRequest:
 
     `force` replaces containers although nothing of them has changed; `pull` pulls images to all hosts before;
     `strategy` (`batchSize`, `intervalMillis`) comes before what the file says. With `replaces` an upgrade that has
-    ended and is not confirmed is replaced by that to another file, as one that goes on always is.
+    ended and is not confirmed is replaced by that to another file, as one that goes on always is. `explains` adds to
+    rancher-compose's lines what of the files is not applied without `upgrade`.
     """
 
     stack: str
@@ -45,6 +48,7 @@ class UpRequest:
     pull: bool = False
     strategy: Mapping[str, int] = field(default_factory=dict)
     replaces: bool = False
+    explains: bool = False
 
 
 class StackUp:
@@ -166,8 +170,10 @@ class StackUp:
         self._announce_start(steps)
         for step in steps:
             self._announce(step, is_in_sync=is_in_sync)
+            if request.explains and step not in done:
+                self._log.warn(_left_as_it_was(step))
         stack = self._apply(stack, request, done, is_in_sync=is_in_sync)
-        self._await_start(stack, steps)
+        self._await_start(stack, steps, {each["name"] for each in steps if each not in done})
         return stack
 
     def _preview(self, stack: Json, request: UpRequest) -> list[Json]:
@@ -270,8 +276,8 @@ class StackUp:
             self._log.service(name, "Starting")
             self._log.debug(f"Found service {name}")
 
-    def _await_start(self, stack: Json, steps: list[Json]) -> None:
-        """Start what does not run, and wait until all of it does."""
+    def _await_start(self, stack: Json, steps: list[Json], out_of_sync: Collection[str] = ()) -> None:
+        """Start what does not run, and wait until all of it does; `out_of_sync` are not as the files say."""
         names = {each["name"] for each in steps if each["change"] != "remove"}
         services = [each for each in self._services_of(stack) if each["name"] in names]
         for service in services:
@@ -279,7 +285,8 @@ class StackUp:
                 self._api.act(service, "activate")
         for service in services:
             self._log.debug(f"Finding service {service['name']}")
-            self._waiter.until_settled(self._reload(service))
+            with _blaming_what_was_before(is_out_of_sync=service["name"] in out_of_sync):
+                self._waiter.until_settled(self._reload(service))
             self._log.service(service["name"], "Started")
         self._log.project("Project started")
 
@@ -302,6 +309,41 @@ def _naming_files(files: ComposeFiles) -> Iterator[None]:
         yield
     except CliError as error:
         raise CliError(files.locate(str(error)), error.code) from None
+
+
+@contextmanager
+def _blaming_what_was_before(*, is_out_of_sync: bool) -> Iterator[None]:
+    """Say of a failure that it is not one of the files' new content, which was not applied."""
+    try:
+        yield
+    except CliError as error:
+        if not is_out_of_sync:
+            raise
+        remedy = "This is what ran before: the files' changes of it were not applied; use --upgrade to apply them."
+        raise CliError(f"{error} {remedy}", error.code) from None
+
+
+def _left_as_it_was(step: Json) -> str:
+    """What of the files is not applied: the names of what differs, and the images themselves.
+
+    Other values are left out: they may be secret, and logs of builds are read by many.
+    """
+    if step["change"] == "remove":
+        return f"{step['name']} stays, though the files do not have it any more; `up --upgrade` removes it"
+    found = [_difference(each) for each in step.get("differences") or ()]
+    more = len(found) - _MAX_DIFFERENCES
+    listed = ", ".join(found[:_MAX_DIFFERENCES]) + (f" and {more} more" if more > 0 else "")
+    what = f" ({listed})" if listed else ""
+    how = "`up --upgrade` applies them"
+    return f"{step['name']} stays as it was: the changes of the files{what} are not applied; {how}"
+
+
+def _difference(each: Json) -> str:
+    where = ".".join(str(part) for part in (each.get("sidekick"), each["field"], each.get("key")) if part)
+    if each["field"] not in _IMAGES:
+        return where
+    before, after = (str(each.get(name)).replace("docker:", "", 1) for name in ("before", "after"))
+    return f"{where}: {before} -> {after}"
 
 
 def _require_possible(steps: list[Json]) -> None:

@@ -57,6 +57,30 @@ def test_a_changed_service_waits_for_upgrade(cli: CommandLine):
     assert images(cli)["shop/web"] == "sim/nginx:1.8"
 
 
+def test_what_is_not_applied_without_upgrade_is_named_once(cli: CommandLine):
+    deploy(cli)
+    cli.write("docker-compose.yml", FILE.replace("1.8", "1.9\n  environment: {TOKEN: hidden}"))
+    found = cli.succeed("up", "-d", "-s", "shop")
+    (line,) = [line for line in found.messages if "not applied" in line]
+    assert line == (
+        "web stays as it was: the changes of the files (imageUuid: sim/nginx:1.8 -> sim/nginx:1.9, environment.TOKEN)"
+        " are not applied; `up --upgrade` applies them"
+    )
+    assert "hidden" not in found.err
+
+
+def test_a_failure_of_what_ran_before_is_not_taken_for_one_of_the_corrected_file(cli: CommandLine):
+    cli.write("docker-compose.yml", FILE.replace("sim/nginx:1.8", "bb:absent"))
+    first = cli.fail("up", "-d", "-s", "shop", "--timeout", "3").err.splitlines()[-1]
+    assert "not applied" not in first
+    cli.write("docker-compose.yml", FILE)
+    found = cli.fail("up", "-d", "-s", "shop", "--timeout", "3")
+    assert any("bb:absent -> sim/nginx:1.8" in line for line in found.messages)
+    assert found.err.splitlines()[-1] == (
+        f"{first} This is what ran before: the files' changes of it were not applied; use --upgrade to apply them."
+    )
+
+
 def test_an_upgrade_is_finished_when_it_is_confirmed(cli: CommandLine):
     deploy(cli)
     cli.write("docker-compose.yml", FILE.replace("1.8", "1.9"))

@@ -43,6 +43,7 @@ def request_of(session: CliSession, options: Namespace) -> UpRequest:
         pull=getattr(options, "pull", False),
         strategy=_strategy_of(options),
         replaces=True,
+        explains=True,
     )
 
 
