@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TextIO
 
 _COLORS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
@@ -45,7 +46,8 @@ class UserTerminal:
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure:
                 reconfigure(errors="replace")
-        return cls(sys.stdout, sys.stderr, sys.stdin, os.environ)
+        stdin: TextIO | None = sys.stdin  # None where the descriptor is closed, as some services do
+        return cls(sys.stdout, sys.stderr, stdin or Path(os.devnull).open(encoding="utf-8"), os.environ)
 
     @property
     def is_interactive(self) -> bool:

@@ -109,7 +109,7 @@ def test_a_command_ends_with_its_exit_code(shop: CommandLine):
     (body,) = [body for _method, path, body in found.transport.requests if "action=execute" in path]
     assert body == {
         "command": ["sh", "-c", "echo hello; exit 3"],
-        "attachStdin": False,
+        "attachStdin": True,
         "attachStdout": True,
         "tty": False,
     }
@@ -165,6 +165,20 @@ def test_bytes_of_a_pipe_pass_both_ways_unchanged(shop: CommandLine, tmp_path: A
     terminal.pass_on(data, is_error=False)
     terminal.pass_on(b"\xff", is_error=True)
     assert (out.buffer.getvalue(), err.buffer.getvalue()) == (data, b"\xff")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_attached"),
+    [((), True), (("-T",), True), (("-i",), True), (("-t",), False)],
+    ids=lambda each: "".join(each) if isinstance(each, tuple) else "",
+)
+def test_a_pipe_is_read_unless_only_a_terminal_is_meant(
+    shop: CommandLine, arguments: tuple[str, ...], is_attached: bool
+):
+    shop.transport.sockets.append(ScriptedSocket({"type": "end", "code": 0}))
+    found = shop.succeed("exec", *arguments, "shop/web", "cat", stdin="x\n")
+    (body,) = [body for _method, path, body in found.transport.requests if "action=execute" in path]
+    assert body["attachStdin"] is is_attached
 
 
 def test_a_terminal_is_given_where_people_look_or_say_so(shop: CommandLine):

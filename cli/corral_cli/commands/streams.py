@@ -35,7 +35,9 @@ def _logs(session: CliSession, options: Namespace) -> int:
 
 
 def _exec_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("-i", "--interactive", action="store_true", help="pass input on (a terminal's always is)")
+    parser.add_argument(
+        "-i", "--interactive", action="store_true", help="pass input on; needed only for -t where no terminal is"
+    )
     parser.add_argument(
         "-t", "--tty", action="store_true", help="give the command a terminal (default: where input and output are one)"
     )
@@ -58,7 +60,7 @@ def _exec(session: CliSession, options: Namespace) -> int:
             "The input is not a terminal: leave out --tty, so that it is passed on unchanged.", ExitCode.USAGE
         )
     tty = not options.no_tty and (options.tty or is_person)
-    attach = options.interactive or terminal.stdin.isatty()
+    attach = not tty or options.interactive or terminal.stdin.isatty()
     return run_in_container(session, found[0], words or ["sh"], attach=attach, tty=tty)
 
 
