@@ -205,6 +205,79 @@ def test_a_misspelt_key_is_a_warning_with_its_line_and_what_was_meant(key: str, 
     assert warning == f"web: line 3: `{key}` is not a key of a service and is left out. Did you mean `{meant}`?"
 
 
+@pytest.mark.parametrize(
+    ("body", "warning"),
+    [
+        ("healthcheck: {test: a, intervall: 1s}", "`healthcheck.intervall` is not a key of `healthcheck`|interval"),
+        ("deploy: {resourcs: {limits: {cpus: 1}}}", "`deploy.resourcs` is not a key of `deploy`|resources"),
+        (
+            "deploy: {resources: {limits: {memroy: 1g}}}",
+            "`deploy.resources.limits.memroy` is not a key of `deploy.resources.limits`|memory",
+        ),
+        ("logging: {drivr: json-file}", "`logging.drivr` is not a key of `logging`|driver"),
+        ("ports: [{target: 80, publishd: 81}]", "`ports.publishd` is not a key of `ports`|published"),
+        ("ulimits: {nofile: {soft: 1, hard: 2, hrd: 3}}", "`ulimits.nofile.hrd` is not a key of `ulimits.nofile`|hard"),
+        ("blkio_config: {wieght: 100}", "`blkio_config.wieght` is not a key of `blkio_config`|weight"),
+    ],
+)
+def test_a_misspelt_key_below_others_is_a_warning_with_its_line_and_what_was_meant(body: str, warning: str) -> None:
+    said, meant = warning.split("|")
+    assert one(body).warnings == (f"web: line 3: {said} and is left out. Did you mean `{meant}`?",)
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (
+            "volumes:\n  data:\n    exteral: true\n",
+            "line 5: `volumes.data.exteral` is not a key of `volumes.data`|external",
+        ),
+        ("networks:\n  n:\n    drivr: x\n", "line 5: `networks.n.drivr` is not a key of `networks.n`|driver"),
+        ("netwoks: {n: }\n", "line 3: `netwoks` is not a key of a compose file|networks"),
+    ],
+)
+def test_a_misspelt_key_of_the_file_s_other_sections_is_named_likewise(text: str, warning: str) -> None:
+    said, meant = warning.split("|")
+    found = parse(f"version: '3'\nservices: {{}}\n{text}").warnings
+    assert found == (f"{said} and is left out. Did you mean `{meant}`?",)
+
+
+@pytest.mark.parametrize("head", ["", "version: '3'\n"])
+def test_a_file_whose_services_are_misspelt_is_refused_with_what_was_meant(head: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        parse(f"{head}servces:\n  web: {{image: nginx}}\n")
+    line = 2 if head else 1
+    assert refused.value.message == f"line {line}: `servces` is not a key of a compose file. Did you mean `services`?"
+
+
+def test_a_service_may_be_called_almost_services() -> None:
+    (service,) = parse("service: {image: nginx}\n").services
+    assert service.name == "service"
+
+
+@pytest.mark.parametrize(
+    ("part", "warning"),
+    [
+        ("scal: 2", "line 2: `scal` is not a key of a service in rancher-compose|scale"),
+        (
+            "health_check: {port: 80, intervall: 1000}",
+            "line 2: `health_check.intervall` is not a key of `health_check`|interval",
+        ),
+    ],
+)
+def test_a_misspelt_key_of_rancher_compose_is_named_likewise(part: str, warning: str) -> None:
+    said, meant = warning.split("|")
+    (service,) = parse("web: {image: nginx}", f"web:\n  {part}\n").services
+    assert service.warnings == (f"web: {said} and is left out. Did you mean `{meant}`?",)
+
+
+@pytest.mark.parametrize("path", ["deploy.placement", "deploy.update_config", "healthcheck.start_interval"])
+def test_a_key_of_compose_below_others_that_is_not_carried_over_is_no_misspelling(path: str) -> None:
+    above, _dot, below = path.partition(".")
+    more = "test: a, " if above == "healthcheck" else ""
+    assert one(f"{above}: {{{more}{below}: 1s}}").warnings == (f"web: `{path}` is not carried over.",)
+
+
 def test_a_key_like_no_other_is_a_warning_without_a_guess() -> None:
     (warning,) = one("zzzzzz: 1").warnings
     assert warning == "web: line 3: `zzzzzz` is not a key of a service and is left out."
@@ -229,7 +302,10 @@ def test_a_variable_named_without_a_value_is_the_stack_s() -> None:
 
 def test_ignored_settings_of_the_file_are_warnings() -> None:
     text = "version: '3'\nservices: {}\nvolumes: {a: , b: {driver: nfs}}\nnetworks: {n: }\nmore: 1\nx-y: 2\n"
-    assert parse(text).warnings == ("`volumes.b.driver` is not carried over.", "`more` is not known.")
+    assert parse(text).warnings == (
+        "`volumes.b.driver` is not carried over.",
+        "line 5: `more` is not a key of a compose file and is left out.",
+    )
 
 
 def test_a_link_that_is_written_twice_is_one_name_for_one_service() -> None:

@@ -12,6 +12,7 @@ from apps.stacks.balancer.listeners import check_listeners, parse_listeners
 from apps.stacks.balancer.rules import check_rules
 from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.balancer.targets import EVERYTHING, TARGET_LABEL, TargetPort, parse_target_label, write_target_ports
+from apps.stacks.compose.left_out import LeftOut, unknown_keys
 from apps.stacks.compose.value_formats import as_list, as_texts
 from apps.stacks.compose.yaml_loader import without_lines
 
@@ -25,6 +26,7 @@ _SPELLED = {"max_length": "maxLength", "request_learn": "requestLearn"}
 _V1_KEYS = frozenset({"haproxy_config", "name", *POLICY_KEYS})
 _V2_KEYS = frozenset({"port_rules", "certs", "default_cert", "stickiness_policy", "config"})
 RULE_FIELDS = {"hostname": "host", "source_port": "source", "path": "path", "target_port": "port"}
+_KEYS = {V1: _V1_KEYS, V2: _V2_KEYS}
 _RULE_KEYS = frozenset({"source_port", "target_port", "path", "hostname", "protocol", "service", "priority"})
 _SECTIONS = ("global", "defaults")
 Links = Sequence[tuple[str, str]]
@@ -73,10 +75,12 @@ def read_part(name: str, given: Mapping[str, Any]) -> BalancerPart:
     custom = {key: each for key, each in (first.get("haproxy_config") or {}).items() if each is not None}
     written, left_out = read_sections(str(second.get("config") or ""))
     wire["haproxyConfig"] = {**custom, **written}
-    unknown = [f"{V1}.{key}" for key in first if key not in _V1_KEYS]
-    unknown += [f"{V2}.{key}" for key in second if key not in _V2_KEYS]
-    rules, more = _read_rules(second.get("port_rules"))
-    warnings = [f"{name}: `{key}` is not carried over." for key in (*unknown, *left_out, *more)]
+    # With their lines, which the maps above have lost.
+    unknown = [
+        each for key, known in _KEYS.items() for each in unknown_keys(given.get(key) or {}, known, f"`{key}`", key)
+    ]
+    rules, more = _read_rules((given.get(V2) or {}).get("port_rules"))
+    warnings = [f"{name}: {each.describe()}" for each in (*unknown, *map(LeftOut, left_out), *more)]
     return BalancerPart(
         _settings(wire),
         str(names.get("default_cert") or ""),
@@ -122,18 +126,19 @@ def read_sections(text: str) -> tuple[dict[str, str], list[str]]:
     return {name: "\n".join(lines) for name, lines in found.items()}, left_out
 
 
-def _read_rules(value: Any) -> tuple[tuple[PortRule, ...], list[str]]:
-    """The port rules, and the names of what they say that is not carried over."""
-    found, left_out = list[PortRule](), dict[str, None]()
+def _read_rules(value: Any) -> tuple[tuple[PortRule, ...], list[LeftOut]]:
+    """The port rules, and what they say that is not carried over."""
+    found, left_out = list[PortRule](), dict[str, LeftOut]()
     for number, each in enumerate(as_list(value or [])):
         if not isinstance(each, Mapping):
             raise Invalid(V2, "InvalidFormat", f"{V2}: port_rules[{number}] must be a map.")
         given = {key: one for key, one in each.items() if one not in (None, "")}
-        left_out |= {f"{V2}.port_rules.{key}": None for key in given if key not in _RULE_KEYS}
+        unknown = unknown_keys(each, _RULE_KEYS, f"`{V2}.port_rules`", f"{V2}.port_rules", (None, ""))
+        left_out = {one.path: one for one in unknown} | left_out
         if "priority" in given:
-            left_out["lb_config.port_rules.priority: the most exact rule wins here"] = None
+            left_out["priority"] = LeftOut(f"{V2}.port_rules.priority: the most exact rule wins here")
         found.append(_read_rule(given, number))
-    return tuple(found), list(left_out)
+    return tuple(found), list(left_out.values())
 
 
 def _read_rule(given: Mapping[str, Any], number: int) -> PortRule:

@@ -1,10 +1,14 @@
-"""Which keys below those of a service are carried over: what is not in this table is left out, and said by name."""
+"""Which keys below those of a service are carried over, and which compose has beside them.
+
+What is not carried over is left out, and said by name; what compose does not have either is a spelling mistake.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from apps.stacks.compose.left_out import LeftOut, misspelt
 from apps.stacks.compose.value_formats import parse_boolean
 
 ANY_NAME = "*"
@@ -30,6 +34,11 @@ def _is_true(value: Any) -> bool:
     return parse_boolean(value) is True
 
 
+def _beside(*names: str) -> dict[str, Callable[[Any], bool]]:
+    """Keys that compose has and Corral does not carry over, whatever is below them."""
+    return dict.fromkeys(names, lambda _value: False)
+
+
 NESTED_KEYS: Known = {
     "blkio_config": _BLOCK_DEVICES,
     "depends_on": {ANY_NAME: {"condition": None, "required": None, "restart": lambda value: not _is_true(value)}},
@@ -38,20 +47,28 @@ NESTED_KEYS: Known = {
         "replicas": None,
         "resources": {
             "limits": {"cpus": None, "memory": None, "pids": None},
-            "reservations": {"cpus": None, "memory": None},
+            "reservations": {"cpus": None, "memory": None, **_beside("devices", "generic_resources", "pids")},
         },
-        "restart_policy": {"condition": None, "max_attempts": None},
+        "restart_policy": {"condition": None, "max_attempts": None, **_beside("delay", "window")},
+        **_beside("endpoint_mode", "labels", "placement", "rollback_config", "update_config"),
     },
-    "healthcheck": dict.fromkeys(("test", "interval", "timeout", "retries", "start_period", "disable")),
+    "healthcheck": {
+        **dict.fromkeys(("test", "interval", "timeout", "retries", "start_period", "disable")),
+        **_beside("start_interval"),
+    },
     "logging": {"driver": None, "options": None},
-    "ports": dict.fromkeys(("target", "published", "protocol", "host_ip", "mode")),
+    "ports": {
+        **dict.fromkeys(("target", "published", "protocol", "host_ip", "mode")),
+        **_beside("app_protocol", "name"),
+    },
     "pull_policy": _is_one_of("always", "missing", "if_not_present"),
     "ulimits": {ANY_NAME: {"soft": None, "hard": None}},
     "volumes": {
         **dict.fromkeys(("type", "source", "target", "read_only")),
-        "bind": {"propagation": None, "selinux": None, "create_host_path": _is_true},
-        "volume": {"nocopy": None},
+        "bind": {"propagation": None, "selinux": None, "create_host_path": _is_true, **_beside("recursive")},
+        "volume": {"nocopy": None, **_beside("labels", "subpath")},
         "tmpfs": {"size": None, "mode": None},
+        **_beside("cluster", "consistency", "image"),
     },
 }
 # Keys of services that compose or Rancher has and Corral does not carry over: they are no spelling mistakes.
@@ -112,29 +129,49 @@ KEYS_OF_COMPOSE = frozenset(
     ]
 )
 # A volume of the local driver is what the engine makes of any name; `labels` of a volume would steer nothing.
-VOLUME_KEYS: Known = {"name": None, "external": None, "driver": _is_one_of("local", "default")}
+VOLUME_KEYS: Known = {
+    "name": None,
+    "external": None,
+    "driver": _is_one_of("local", "default"),
+    **_beside("driver_opts", "labels"),
+}
+# There is one network, and secrets and configs are not known here; their keys are known for the sake of spelling.
+SECTION_KEYS: Mapping[str, Known] = {
+    "networks": _beside(
+        *("attachable", "driver", "driver_opts", "enable_ipv4", "enable_ipv6", "external", "internal", "ipam"),
+        *("labels", "name"),
+    ),
+    "volumes": VOLUME_KEYS,
+    "secrets": _beside(
+        *("driver", "driver_opts", "environment", "external", "file", "labels", "name", "template_driver")
+    ),
+    "configs": _beside("content", "environment", "external", "file", "labels", "name", "template_driver"),
+}
 
 
-def left_out(key: str, value: Any, known: Any) -> Iterator[str]:
-    """Yield the paths of what is given and not known, such as `deploy.placement`; a path stands for all below it."""
+def left_out(key: str, value: Any, known: Any) -> Iterator[LeftOut]:
+    """Yield what is given and not known, such as `deploy.placement`; a path stands for all below it."""
     if known is None or value is None:
         return
     if callable(known):
         if not known(value):
-            yield key
+            yield LeftOut(key)
         return
     if isinstance(value, list):
-        found = dict.fromkeys(path for each in value for path in left_out(key, each, known))
-        yield from found
+        found: dict[str, LeftOut] = {}
+        for each in value:
+            for one in left_out(key, each, known):
+                found.setdefault(one.path, one)
+        yield from found.values()
         return
     if isinstance(value, Mapping):
         yield from _left_out_of_map(key, value, known)
 
 
-def _left_out_of_map(key: str, value: Mapping[str, Any], known: Known) -> Iterator[str]:
+def _left_out_of_map(key: str, value: Mapping[str, Any], known: Known) -> Iterator[LeftOut]:
+    candidates = tuple(known)
     for name, each in value.items():
-        path = f"{key}.{name}"
         if name in known or ANY_NAME in known:
-            yield from left_out(path, each, known.get(name, known.get(ANY_NAME)))
+            yield from left_out(f"{key}.{name}", each, known.get(name, known.get(ANY_NAME)))
         elif not name.startswith("x-") and each is not None:
-            yield path
+            yield misspelt(name, value, candidates, f"`{key}`", key)

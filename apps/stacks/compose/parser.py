@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 
 from apps.stacks.compose.error_list import ErrorList
 from apps.stacks.compose.extends import Extender
 from apps.stacks.compose.interpolation import Variables
+from apps.stacks.compose.left_out import unknown_keys
 from apps.stacks.compose.model import ComposeService, ComposeStack
-from apps.stacks.compose.nested_keys import VOLUME_KEYS, left_out
+from apps.stacks.compose.nested_keys import SECTION_KEYS, left_out
 from apps.stacks.compose.profiles import split_by_profiles
 from apps.stacks.compose.rancher_compose import RancherService, read_rancher_compose
 from apps.stacks.compose.service_parser import DOCKER_FIELD, FileContext, ServiceParser
@@ -22,6 +24,7 @@ from apps.stacks.compose.yaml_loader import LineMap, error_at_line, load_yaml
 MAX_SERVICES = 500
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 _TOP_LEVEL_KEYS = {"version", "services", "name", "networks", "volumes", "secrets", "configs"}
+_OF_COMPOSE = {"include", "models"}
 PROJECT_NAME = "COMPOSE_PROJECT_NAME"
 
 
@@ -75,14 +78,24 @@ def _read_services(
 
 
 def _is_first_form(top: LineMap) -> bool:
-    """Whether the services stand at the top level, as in the first form of the file."""
+    """Whether the services stand at the top level, as in the first form of the file.
+
+    Raises `Invalid` where `services` itself is misspelt: its services would be taken for keys of one.
+    """
     if "include" in top and not isinstance(top["include"], Mapping):
         raise error_at_line(
             DOCKER_FIELD,
             top.line("include"),
             "a single compose file cannot read others: put the services in here, or upload all files as a bundle",
         )
-    return "services" not in top and not isinstance(top.get("version"), str)
+    if "services" in top:
+        return False
+    for key, body in top.items():
+        is_section = isinstance(body, Mapping) and all(isinstance(each, Mapping) for each in body.values())
+        if body and is_section and "build" not in body and get_close_matches(key[:80], ["services"], cutoff=0.75):
+            text = f"`{key}` is not a key of a compose file. Did you mean `services`?"
+            raise error_at_line(DOCKER_FIELD, top.line(key), text)
+    return not isinstance(top.get("version"), str)
 
 
 def _section(top: LineMap) -> LineMap:
@@ -94,7 +107,7 @@ def _section(top: LineMap) -> LineMap:
 
 def _dropped_at_the_top(top: LineMap, stack_name: str) -> Iterator[str]:
     """What of the file's other sections is left out: there is one network, and volumes are made on first use."""
-    for kind, known in (("networks", {}), ("volumes", VOLUME_KEYS), ("secrets", {}), ("configs", {})):
+    for kind, known in SECTION_KEYS.items():
         section = top.get(kind)
         if not isinstance(section, Mapping):
             yield from [f"`{kind}` is not carried over."] if section else ()
@@ -102,9 +115,10 @@ def _dropped_at_the_top(top: LineMap, stack_name: str) -> Iterator[str]:
         for name, settings in section.items():
             if settings and not isinstance(settings, Mapping):
                 yield f"`{kind}.{name}` is not carried over."
-            for path in left_out(f"{kind}.{name}", settings, known):
-                yield f"`{path}` is not carried over."
-    yield from (f"`{key}` is not known." for key in top if key not in _TOP_LEVEL_KEYS and not key.startswith("x-"))
+            yield from (each.describe() for each in left_out(f"{kind}.{name}", settings, known))
+    yield from (f"`{key}` is not carried over." for key in _OF_COMPOSE if top.get(key))
+    known_keys = _TOP_LEVEL_KEYS | _OF_COMPOSE
+    yield from (each.describe() for each in unknown_keys(top, known_keys, "a compose file"))
     if stack_name and top.get("name") and top["name"] != stack_name:
         yield f"`name` is not used: the stack is called {stack_name}."
 

@@ -13,6 +13,8 @@ from apps.core.fields import Check, boolean, integer, text
 from apps.stacks.batches import MAX_BATCH, MAX_INTERVAL, MAX_READY, MIN_INTERVAL
 from apps.stacks.compose.balancers import BALANCER_KEYS, BalancerPart, read_part
 from apps.stacks.compose.interpolation import Variables
+from apps.stacks.compose.left_out import unknown_keys
+from apps.stacks.compose.nested_keys import left_out
 from apps.stacks.compose.value_formats import as_texts, parse_boolean
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line, load_yaml, without_lines
 from apps.stacks.scale_policy import ScalePolicy
@@ -35,6 +37,7 @@ _KNOWN = {
     *BALANCER_KEYS,
     *("type", "external_ips", "hostname", "retain_ip", "scale_policy", "upgrade_strategy"),
 }
+_HEALTH_CHECK = {**dict.fromkeys(HEALTH_KEYS), "recreate_on_quorum_strategy_config": {"quorum": None}}
 _SCALE = integer(0, 1000)
 _DESCRIPTION = text(high=1024)
 _DRAIN = integer(0, MAX_DRAIN_MS)
@@ -59,7 +62,9 @@ def read_rancher_service(name: str, part: LineMap) -> RancherService:
     """Read a service's part; raises `Invalid` on a field whose first segment is a key of the part."""
     given = {key: value for key, value in part.items() if value is not None}
     fields: dict[str, Any] = {}
-    warnings = [f"{name}: `{key}` of rancher-compose is not carried over." for key in given if key not in _KNOWN]
+    unknown = unknown_keys(part, _KNOWN, "a service in rancher-compose")
+    below = left_out("health_check", given.get("health_check"), _HEALTH_CHECK)
+    warnings = [f"{name}: {each.describe()}" for each in (*unknown, *below)]
     if "health_check" in given:
         check = _read_health_check(given["health_check"])
         fields |= {"healthCheck": check} if given.get("type", SERVICE) in {SERVICE, BALANCER} else {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ from apps.stacks.compose import value_formats
 from apps.stacks.compose.balancers import BalancerPart, read_balancer
 from apps.stacks.compose.error_list import ErrorList
 from apps.stacks.compose.interpolation import Variables
+from apps.stacks.compose.left_out import LeftOut, misspelt
 from apps.stacks.compose.model import ComposeService
 from apps.stacks.compose.nested_keys import KEYS_OF_COMPOSE, NESTED_KEYS, left_out
 from apps.stacks.compose.rancher_compose import RancherService
@@ -41,6 +41,7 @@ _SCALE = integer(0, 1000)
 _ALIAS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}")
 _OF_LISTENERS = {"ports", "expose"}
 _READ_SEPARATELY = {"links", "external_links", "depends_on", "extends", "profiles"}
+_ALL_KEYS = (*KEY_READERS, *_READ_SEPARATELY, *KEYS_OF_COMPOSE)
 _EMPTY_MEANS_SOMETHING = {"entrypoint", "command"}
 # What says the same in two places: later ones count, whatever their order in the file. Older spellings come first, and
 # `deploy` last, because the specification lets it win over the keys beside it.
@@ -162,19 +163,14 @@ class ServiceParser:
 
     def _warn_of_left_out(self, key: str, value: Any) -> None:
         """Warn of the key, or of what is below it, if it is not carried over."""
-        is_known = key in KEY_READERS or key in _READ_SEPARATELY
-        if not is_known and key not in KEYS_OF_COMPOSE:
-            self._warnings.append(f"{self._name}: {self._describe_unknown(key)}")
-            return
-        for path in left_out(key, value, NESTED_KEYS.get(key)) if is_known else (key,):
-            self._warnings.append(f"{self._name}: `{path}` is not carried over.")
-
-    def _describe_unknown(self, key: str) -> str:
-        """A warning, not a refusal: Rancher took files with keys that it did not know."""
-        line = f"line {self._body.line(key)}: " if isinstance(self._body, LineMap) else ""
-        near = get_close_matches(key[:80], (*KEY_READERS, *_READ_SEPARATELY, *KEYS_OF_COMPOSE), n=1, cutoff=0.75)
-        hint = f" Did you mean `{near[0]}`?" if near else ""
-        return f"{line}`{key[:80]}` is not a key of a service and is left out.{hint}"
+        found: Iterable[LeftOut] = ()
+        if key in KEY_READERS or key in _READ_SEPARATELY:
+            found = left_out(key, value, NESTED_KEYS.get(key))
+        elif key in KEYS_OF_COMPOSE:
+            found = [LeftOut(key)]
+        else:
+            found = [misspelt(key, self._body, _ALL_KEYS, "a service")]
+        self._warnings.extend(f"{self._name}: {each.describe()}" for each in found)
 
     def _merge_field(self, found: Fields, field: str, key: str, value: Any) -> None:
         """Merge keys that set the same field (labels, tmpfs, log): maps are joined, otherwise the last one wins."""
