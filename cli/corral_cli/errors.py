@@ -34,6 +34,11 @@ MEANINGS = {
 }
 
 
+def missing_argument(name: str, what: str, example: str) -> CliError:
+    """What to raise where an argument is missing: its `name` in the help, `what` to say, and a command that does."""
+    return CliError(f"{name} is missing: say {what}, such as: corral {example}", ExitCode.USAGE)
+
+
 class CliError(Exception):
     """Ends the command; `str()` is the line that people see."""
 

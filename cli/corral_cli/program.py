@@ -86,7 +86,11 @@ def _run(arguments: list[str], terminal: UserTerminal, program: str, connect: Ca
         return _run([following, "--help"] if following else ["--help"], terminal, program, connect)
     command = load_command(name)
     options = command_parser(name, command).parse_args(arguments[:at] + arguments[at + 1 :])
-    return command.run(CliSession(terminal, options, connect), options)
+    session = CliSession(terminal, options, connect)
+    try:
+        return command.run(session, options)
+    finally:
+        session.show_results()
 
 
 def _compose(arguments: list[str], terminal: UserTerminal, program: str, connect: Callable[[str], Transport]) -> int:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from corral_cli.contexts import ContextStore, PortalAccess, access_from
-from corral_cli.portal_api import PortalApi
-from corral_cli.terminal import UserTerminal
+from corral_cli.output import Row, show_data
+from corral_cli.portal_api import Json, PortalApi, describe
+from corral_cli.terminal import UserTerminal, printable
 from corral_cli.transport import HttpTransport, Transport
 from corral_cli.waiting import DEFAULT_SECONDS, Waiter
+
+_NOT_SHOWN = {"links", "actions"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class CliSession:
         self._options = options
         self._connect = connect
         self._api: PortalApi | None = None
+        self._results: dict[object, dict[str, Any]] = {}
 
     @property
     def access(self) -> PortalAccess:
@@ -58,6 +63,32 @@ class CliSession:
     def format(self) -> str:
         """In which form results are printed."""
         return str(getattr(self._options, "format", None) or "table")
+
+    def report(self, text: str, row: Row) -> None:
+        """Say what was done: a line for people now, for programs a row of the list that ends the command.
+
+        A row of the same `id` as one before adds to that, such as its state after waiting.
+        """
+        if self.format == "table":
+            self.terminal.print(text)
+            return
+        known = self._results.setdefault(row.get("id") or len(self._results), {})
+        known.update((name, value) for name, value in row.items() if name not in _NOT_SHOWN)
+
+    def report_resource(self, resource: Json, text: str, **more: Any) -> None:
+        """The same of a resource of the portal, whose name stands before the text."""
+        shown = {name: resource.get(name) for name in ("id", "type", "name", "state")}
+        self.report(f"{describe(resource)}{text}", {**shown, **more})
+
+    def report_state(self, resource: Json, **more: Any) -> None:
+        """What a resource has come to be, after waiting for it."""
+        self.report_resource(resource, f" is {printable(resource['state'])}", **more)
+
+    def show_results(self) -> None:
+        """Print what was reported, where it is for programs; also when the command failed after some of it."""
+        if self._results:
+            show_data(self.terminal, self.format, list(self._results.values()))
+            self._results = {}
 
     def waiter(self) -> Waiter:
         """For what takes time."""

@@ -155,11 +155,13 @@ def test_of_several_environments_one_must_be_chosen(
 def test_contexts_are_used_and_removed_by_name(nobody: CommandLine, key_pair: KeyPair, lab: Environment):
     access, secret = key_pair()
     for name in ("one", "two"):
-        nobody.succeed("login", "http://portal.test", "--key", "--name", name, stdin=f"{access}\n{secret}\n")
+        login = ("login", "http://portal.test", "--key", "--name", name, "--format", "json")
+        (row,) = nobody.succeed(*login, stdin=f"{access}\n{secret}\n").json
+        assert (row["name"], row["environments"]) == (name, ["Lab"])
     nobody.succeed("contexts", "use", "one")
     rows = nobody.succeed("contexts", "--format", "json").json
     assert [(each["name"], each["current"]) for each in rows] == [("one", True), ("two", False)]
-    nobody.succeed("contexts", "rm", "one")
+    nobody.succeed("contexts", "rm", "one", "--yes")
     assert nobody.fail("contexts", "use", "one").code == ExitCode.NOT_FOUND
     assert nobody.fail("contexts", "use").code == ExitCode.USAGE
     assert nobody.fail("ps", "--context", "one").code == ExitCode.NOT_FOUND
@@ -242,7 +244,7 @@ def test_a_key_is_created_shown_once_and_removed(cli: CommandLine):
     listed = cli.succeed("keys", "--format", "json").json
     assert "deploy" in {each["name"] for each in listed}
     assert made["secretKey"] not in json.dumps(listed)
-    cli.succeed("keys", "rm", "deploy")
+    cli.succeed("keys", "rm", "deploy", "-y")
     assert cli.fail("keys", "rm", "nothing").code == ExitCode.NOT_FOUND
     assert cli.fail("keys", "create").code == ExitCode.USAGE
     assert cli.fail("keys", "create", "x", "--role", "emperor").code == ExitCode.INVALID

@@ -154,9 +154,9 @@ def test_services_may_be_left_stopped(cli: CommandLine):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("show",), ExitCode.USAGE, "Say which template"),
-        (("launch",), ExitCode.USAGE, "Say which template"),
-        (("upgrade",), ExitCode.USAGE, "Say which stack"),
+        (("show",), ExitCode.USAGE, "say which template"),
+        (("launch",), ExitCode.USAGE, "say which template"),
+        (("upgrade",), ExitCode.USAGE, "say which stack"),
         (("show", "nothing"), ExitCode.NOT_FOUND, "no template 'nothing'"),
         (("show", "library:nothing"), ExitCode.NOT_FOUND, "library:nothing"),
         (("show", "library:greeter:9"), ExitCode.NOT_FOUND, "library:greeter:9"),

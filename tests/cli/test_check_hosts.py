@@ -32,7 +32,7 @@ def cli(cli_of: Callable[..., CommandLine], lab: Environment) -> CommandLine:
 
 def test_all_is_well(cli: CommandLine):
     found = cli.succeed("check-hosts")
-    assert found.out.splitlines()[-1] == "ok: 2 hosts, 1 pairs of them"
+    assert found.out.splitlines()[-1] == "ok: 2 hosts, 1 pair"
     shown = cli.succeed("check-hosts", "--last", "--format", "json").json
     assert (shown["verdict"], shown["pairs"][0]["bitsPerSecond"]) == ("ok", None)
 

@@ -141,7 +141,7 @@ def test_all_names_are_found_before_anything_is_done(shop: CommandLine):
 
 
 def test_removing_is_confirmed_or_forced(shop: CommandLine):
-    assert "--force" in shop.fail("rm", "shop/db").err
+    assert "--yes" in shop.fail("rm", "shop/db").err
     assert shop.fail("rm", "shop/db", stdin="n\n", tty=True).code == ExitCode.INTERRUPTED
     shop.succeed("rm", "shop/db", stdin="y\n", tty=True)
     run_until_idle()

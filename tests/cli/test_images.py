@@ -49,7 +49,7 @@ def test_images_are_listed_of_all_hosts_or_of_one(cli: CommandLine):
 def test_a_dry_run_shows_what_goes_and_removes_nothing(cli: CommandLine):
     out = cli.succeed("images", "prune", "--all", "--host", "h2", "--dry-run").out
     assert "shop:1" in out
-    assert out.splitlines()[-1] == "2 images, up to 8.0 MB would go; 0 are in use, 0 are needed"
+    assert out.splitlines()[-1] == "2 images, up to 7.6 MB would go; in use: 0, needed: 0"
     assert not ImageRemoval.all_objects.exists()
     found = cli.succeed("images", "prune", "--all", "--dry-run", "--format", "json").json
     assert len(found["images"]) == 3
@@ -57,8 +57,8 @@ def test_a_dry_run_shows_what_goes_and_removes_nothing(cli: CommandLine):
 
 def test_pruning_removes_and_says_how_much_that_was(cli: CommandLine):
     assert cli.succeed("images", "prune").out.splitlines()[-1].startswith("0 images, up to 0 B would go")
-    out = cli.succeed("images", "prune", "--all", "--host", "h2").out
-    assert out.splitlines()[-1] == "2 images removed, up to 8.0 MB are free"
+    out = cli.succeed("images", "prune", "--all", "--host", "h2", "--yes").out
+    assert out.splitlines()[-1] == "2 images removed, up to 7.6 MB are free"
     assert [str(row) for row in HostImage.all_objects.all()] == ["bb:local"]
 
 
@@ -66,11 +66,11 @@ def test_an_image_is_copied_named_and_removed(cli: CommandLine, sim: SimulatedDr
     assert cli.succeed("image", "cp", "shop:1", "h1").out == "shop:1 was copied to h1\n"
     assert sim.find_image("shop:1")
     assert cli.succeed("image", "tag", "shop:1", "shop:2", "--host", "h2").out == "shop:1, shop:2\n"
-    out = cli.succeed("image", "rm", "shop:1", "--host", "h2").out
+    out = cli.succeed("image", "rm", "shop:1", "--host", "h2", "--yes").out
     assert out == "shop:1 was removed; the image stays as shop:2\n"
     assert engine.simulated_engine("lab2").find_image("shop:2"), "only the name that was given went"
-    out = cli.succeed("image", "rm", "shop:2", "--host", "h2").out
-    assert out == "names removed: shop:2\n1 images removed, up to 4.0 MB are free\n"
+    out = cli.succeed("image", "rm", "shop:2", "--host", "h2", "--yes").out
+    assert out == "names removed: shop:2\n1 image removed, up to 3.8 MB are free\n"
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def tags(sim: SimulatedDriver, cli: CommandLine) -> Callable[[], list[str]]:
 
 
 def test_a_name_of_an_image_in_use_goes_alone(cli: CommandLine, tags: Callable[[], list[str]]):
-    assert cli.succeed("image", "rm", "tt:c").out == "tt:c was removed; the image stays as tt:a, tt:b\n"
+    assert cli.succeed("image", "rm", "tt:c", "--yes").out == "tt:c was removed; the image stays as tt:a, tt:b\n"
     assert tags() == ["tt:a", "tt:b"]
 
 
@@ -94,7 +94,7 @@ def test_a_name_of_an_image_in_use_goes_alone(cli: CommandLine, tags: Callable[[
 def test_an_image_in_use_is_not_removed_by_its_id(cli: CommandLine, tags: Callable[[], list[str]], options: list[str]):
     row = HostImage.all_objects.get(tags__contains="tt:a")
     for image in (row.image_id, f"1hi{row.pk}", "tt:a"):
-        found = cli.fail("image", "rm", image, *options)
+        found = cli.fail("image", "rm", image, *options, "--yes")
         assert found.code == ExitCode.FAILED
         assert "tt:a stays: the running container user was made from it; that cannot be forced" in found.err
     assert tags() == ["tt:a", "tt:b", "tt:c"]
@@ -106,8 +106,8 @@ def test_an_image_goes_by_its_id_with_all_its_names(
     (made,) = (each.id for each in sim.containers() if each.name == "user")
     sim.stop(made, 0)
     row = HostImage.all_objects.get(tags__contains="tt:a")
-    assert "the stopped container user" in cli.fail("image", "rm", row.image_id).err
-    out = cli.succeed("image", "rm", row.image_id, "--force").out
+    assert "the stopped container user" in cli.fail("image", "rm", row.image_id, "--yes").err
+    out = cli.succeed("image", "rm", row.image_id, "--force", "--yes").out
     assert out.splitlines()[0] == "names removed: tt:a, tt:b, tt:c"
     assert tags() == []
 
@@ -121,7 +121,7 @@ def test_the_history_of_an_image(cli: CommandLine):
 def test_what_stays_is_listed_with_the_reason(cli: CommandLine, sim: SimulatedDriver):
     cli.succeed("images")
     sim.create(CreateRequest("user", {"Image": "bb:local"}))
-    found = cli.fail("image", "rm", "bb:local", "--host", "h1")
+    found = cli.fail("image", "rm", "bb:local", "--host", "h1", "--yes")
     assert found.code == ExitCode.FAILED
     assert "bb:local stays: the stopped container user was made from it" in found.err
 
@@ -132,8 +132,8 @@ def test_what_stays_is_listed_with_the_reason(cli: CommandLine, sim: SimulatedDr
         (("images", "prune", "--older-than", "-1"), ExitCode.USAGE, "--older-than"),
         (("images", "--host", "h9"), ExitCode.NOT_FOUND, "h9"),
         (("image", "cp", "none:1", "h1"), ExitCode.NOT_FOUND, "No host has the image none:1"),
-        (("image", "cp", "shop:1"), ExitCode.USAGE, "Say to which hosts"),
-        (("image", "tag", "shop:1"), ExitCode.USAGE, "Say the new name"),
+        (("image", "cp", "shop:1"), ExitCode.USAGE, "say to which hosts, such as: corral image cp shop:1 "),
+        (("image", "tag", "shop:1"), ExitCode.USAGE, "say the new name, such as"),
         (("image", "tag", "bb:local", "bb:2"), ExitCode.USAGE, "say which with --host"),
         (("image", "tag", "shop:1", "Shop"), ExitCode.INVALID, "lower-case"),
         (("image", "cp", "shop:1", "h2"), ExitCode.INVALID, "h2"),

@@ -103,7 +103,7 @@ def test_why_one_was_refused_is_shown(
         (("promote", "shop", "--to", "nowhere"), ExitCode.NOT_FOUND, "nowhere"),
         (("promote", "shop", "--to", "Prod", "--set", "TAG"), ExitCode.USAGE, "NAME=VALUE"),
         (("promote", "shop", "--to", "Prod"), ExitCode.INVALID, "already"),
-        (("promotions", "approve"), ExitCode.USAGE, "its id"),
+        (("promotions", "approve"), ExitCode.USAGE, "id is missing"),
         (("promotions", "refuse", "1p999"), ExitCode.NOT_FOUND, ""),
     ],
 )

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from corral_cli.commands.usage import size_text
 from corral_cli.errors import ExitCode
 from corral_cli.log_time import since_time
 from corral_cli.raw_mode import raw_terminal
+from corral_cli.sizes import size_text
 from corral_cli.terminal import UserTerminal
 from tests.cli.command_line import CommandLine, ScriptedSocket
 from tests.wire.api_client import run_until_idle
@@ -233,7 +233,7 @@ def test_figures_are_the_difference_of_two_samples(shop: CommandLine):
     ]
     rows = shop.succeed("stats", "shop", "--format", "json").json
     assert [each["cpu"] for each in rows] == ["50.0%", "200.0%"]
-    assert (rows[0]["memory"], rows[0]["received"], rows[0]["sent"]) == ("3.0 MiB", "2.0 KiB", "10 B")
+    assert (rows[0]["memory"], rows[0]["received"], rows[0]["sent"]) == ("3.0 MB", "2.0 KB", "10 B")
 
 
 def test_top_has_the_busiest_first(shop: CommandLine):
@@ -253,7 +253,7 @@ def test_figures_that_do_not_come_are_said_so(shop: CommandLine):
 
 
 @pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (3 * 1024**3, "3.0 GiB"), (1024**4, "1.0 TiB")]
+    ("size", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KB"), (3 * 1024**3, "3.0 GB"), (1024**4, "1.0 TB")]
 )
 def test_sizes_are_written_as_people_read_them(size: int, text: str):
     assert size_text(size) == text

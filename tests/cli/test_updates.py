@@ -48,7 +48,7 @@ def test_newer_images_are_listed_with_their_services(cli: CommandLine, update: I
 
 
 def test_registries_are_asked_again_but_not_at_every_call(cli: CommandLine, update: ImageUpdate):
-    assert "Asking for 1 image(s)" in cli.run("updates", "check").out
+    assert "Asking for 1 image within" in cli.run("updates", "check").out
     assert RegistryTag.objects.get().requested_at is not None
     refused = cli.run("updates", "check")
     assert refused.code != ExitCode.OK

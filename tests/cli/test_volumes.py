@@ -57,7 +57,7 @@ def names(engine: SimulatedDriver) -> set[str]:
 def test_volumes_are_listed_with_host_and_size(cli: CommandLine, house: SimulatedDriver):
     lines = cli.succeed("volumes").out.splitlines()
     (line,) = [each for each in lines if " data " in each]
-    for word in ("lab-1", "inactive", "2.5 KB", "engine", "local"):
+    for word in ("lab-1", "inactive", "2.4 KB", "engine", "local"):
         assert word in line
     assert len(cli.succeed("volumes", "ls", "--unused", "--host", "lab-1", "--format", "json").json) == 2
     assert [each["name"] for each in cli.succeed("volumes", "ls", "data", "--format", "json").json] == ["data"]
@@ -75,15 +75,15 @@ def test_without_a_host_it_is_created_on_all(cli: CommandLine, sim: SimulatedDri
     host_create(actor=None, environment=lab, url="sim://cli2", name="lab-2")
     run_until_idle()
     assert len(cli.succeed("volumes", "create", "fresh", "--format", "json").json) == 2
-    refused = cli.run("volumes", "rm", "fresh")
+    refused = cli.run("volumes", "rm", "fresh", "--yes")
     assert refused.code == ExitCode.NOT_FOUND
     assert "on 2 hosts: say which with --host" in refused.err
-    cli.succeed("volumes", "rm", "fresh", "--host", "lab-2")
+    cli.succeed("volumes", "rm", "fresh", "--host", "lab-2", "--yes")
     assert "fresh" in names(sim)
 
 
 def test_one_is_removed_by_name(cli: CommandLine, house: SimulatedDriver):
-    cli.succeed("volumes", "rm", "data")
+    cli.succeed("volumes", "rm", "data", "--yes")
     assert names(house) == {UNNAMED}
 
 
@@ -106,13 +106,14 @@ def test_what_is_wrong_is_said(words: tuple[str, ...], code: int, said: str, cli
 
 
 def test_pruning_shows_first_and_removes_once_confirmed(cli: CommandLine, house: SimulatedDriver):
-    shown = cli.succeed("volumes", "prune")
-    assert "1 volumes, 3 B; nothing was removed" in shown.err
+    shown = cli.succeed("volumes", "prune", "--dry-run")
+    assert "1 volume, 3 B would go; nothing was removed" in shown.err
+    assert "1 volume, 3 B would be removed: say --yes" in cli.fail("volumes", "prune").err
     assert names(house) == {"data", UNNAMED}
-    assert "1 volumes are being removed, 3 B" in cli.succeed("volumes", "prune", "--yes").out
+    assert "1 volume is being removed, 3 B" in cli.succeed("volumes", "prune", "--yes").out
     run_until_idle()
     assert names(house) == {"data"}
-    assert "1 volumes are being removed, 2.5 KB" in cli.succeed("volumes", "prune", "--all", "--yes").out
+    assert "1 volume is being removed, 2.4 KB" in cli.succeed("volumes", "prune", "--all", "--yes").out
     run_until_idle()
     assert names(house) == set()
 
@@ -120,7 +121,7 @@ def test_pruning_shows_first_and_removes_once_confirmed(cli: CommandLine, house:
 def test_files_are_listed(cli: CommandLine, house: SimulatedDriver):
     found = cli.succeed("volumes", "files", "data").out
     assert "sub" in found
-    assert "2.5 KB" in found
+    assert "2.4 KB" in found
     assert "a.txt" in cli.succeed("volumes", "files", "data", "/sub").out
     assert cli.run("volumes", "files", "data", "../x").code == ExitCode.INVALID
 
@@ -128,6 +129,6 @@ def test_files_are_listed(cli: CommandLine, house: SimulatedDriver):
 def test_who_may_only_look_is_refused(cli_of: Callable[..., CommandLine], house: SimulatedDriver):
     rita = cli_of("rita", account=True)
     assert "data" in rita.succeed("volumes").out
-    for words in (("rm", "data"), ("create", "x1"), ("prune", "--all", "--yes")):
+    for words in (("rm", "data", "--yes"), ("create", "x1"), ("prune", "--all", "--yes")):
         assert rita.run("volumes", *words).code != ExitCode.OK
     assert names(house) == {"data", UNNAMED}

@@ -45,6 +45,7 @@ COMMANDS = {
     "audit": CommandEntry("audit", "list audit entries, or verify that none was changed", _SEE),
     "up": CommandEntry("stacks", "create or upgrade a stack from its compose files, and start it", _CHANGE),
     "catalog": CommandEntry("catalog", "list and show templates, launch stacks of them and upgrade these", _CHANGE),
+    "catalogs": CommandEntry("catalogs", "list, add, refresh and remove the repositories of templates", _CHANGE),
     "adopt": CommandEntry("adoption", "make a stack of what runs on a host already, as it is", _CHANGE),
     "give-back": CommandEntry("adoption", "let go of an adopted stack; its containers run on", _CHANGE),
     "pull": CommandEntry("stacks", "pull the images of compose files to all hosts", _CHANGE),

@@ -6,6 +6,7 @@ import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
+from corral_cli.confirmation import add_confirmation, require_confirmation
 from corral_cli.errors import CliError, ExitCode
 from corral_cli.lookup import KINDS, find, services_of
 from corral_cli.portal_api import Json, PortalApi, describe
@@ -64,10 +65,10 @@ def _switch(verb: str, actions: dict[str, str]) -> Callable[[CliSession, Namespa
         for resource in _meant(session, options):
             action = actions[kind_of(resource)]
             if action not in (resource.get("actions") or {}) and resource["state"] in _THERE[verb]:
-                session.terminal.print(f"{describe(resource)} is {printable(resource['state'])} already")
+                session.report_resource(resource, f" is {printable(resource['state'])} already", requested=None)
                 continue
             changed.append(session.api.act(resource, action))
-            session.terminal.print(f"{describe(resource)}: {verb} requested")
+            session.report_resource({**resource, **changed[-1]}, f": {verb} requested", requested=verb)
         if options.wait:  # a stack is active whatever its services do
             changed = [part for each in changed for part in _parts(session, each)]
         return _finish(session, options, changed)
@@ -83,8 +84,7 @@ def _finish(session: CliSession, options: Namespace, changed: list[Json]) -> int
     if options.wait:
         waiter = session.waiter()
         for resource in changed:
-            found = waiter.until_settled(resource)
-            session.terminal.print(f"{describe(found)} is {printable(found['state'])}")
+            session.report_state(waiter.until_settled(resource))
     return ExitCode.OK
 
 
@@ -107,7 +107,7 @@ def _restart(session: CliSession, options: Namespace) -> int:
     for resource in _meant(session, options):
         for part in _parts(session, resource):
             changed.append(restart_one(session.api, part, options.batch_size, options.interval))
-            session.terminal.print(f"{describe(part)}: restart requested")
+            session.report_resource({**part, **changed[-1]}, ": restart requested", requested="restart")
     return _finish(session, options, changed)
 
 
@@ -130,38 +130,24 @@ def _scale(session: CliSession, options: Namespace) -> int:
     changed = []
     for service, scale in found:
         changed.append(session.api.put(service, {"scale": scale}))
-        session.terminal.print(f"{describe(service)}: scale {scale} requested")
+        text = f": scale {scale} requested"
+        session.report_resource({**service, **changed[-1]}, text, requested="scale", scale=scale)
     return _finish(session, options, changed)
 
 
 def _rm_arguments(parser: ArgumentParser) -> None:
     _start_arguments(parser)
-    parser.add_argument("-f", "--force", action="store_true", help="do not ask")
+    add_confirmation(parser, former_names=("-f", "--force"))
 
 
 def _rm(session: CliSession, options: Namespace) -> int:
     found = _meant(session, options)
-    if not options.force:
-        _confirm(session, found)
+    require_confirmation(session.terminal, options, f"{', '.join(map(describe, found))}, with all containers,")
     changed = []
     for resource in found:
         changed.append(session.api.delete(resource))
-        session.terminal.print(f"{describe(resource)}: removal requested")
+        session.report_resource({**resource, **changed[-1]}, ": removal requested", requested="removal")
     return _finish(session, options, changed)
-
-
-def _confirm(session: CliSession, found: list[Json]) -> None:
-    terminal = session.terminal
-    what = ", ".join(map(describe, found))
-    if not terminal.stdin.isatty():
-        raise CliError(f"{what} would be removed: say --force.", ExitCode.USAGE)
-    terminal.err.write(f"Remove {what}, with all containers? [y/N] ")
-    terminal.err.flush()
-    answer = terminal.stdin.readline()
-    if not answer:  # the end of input leaves the cursor behind the question
-        terminal.note("")
-    if answer.strip().lower() not in {"y", "yes"}:
-        raise CliError("Nothing was removed.", ExitCode.INTERRUPTED)
 
 
 def _wait_arguments(parser: ArgumentParser) -> None:
@@ -175,8 +161,9 @@ def _wait(session: CliSession, options: Namespace) -> int:
     for resource in _meant(session, options):
         is_judged = options.healthy and kind_of(resource) in {"service", "stack"}
         found = waiter.until_healthy(resource) if is_judged else waiter.until_settled(resource)
-        health = f", {found['healthState']}" if is_judged else ""
-        session.terminal.print(f"{describe(found)} is {printable(found['state'])}{health}")
+        health = found.get("healthState")
+        text = f" is {printable(found['state'])}{f', {health}' if is_judged else ''}"
+        session.report_resource(found, text, healthState=health)
     return ExitCode.OK
 
 

@@ -10,7 +10,7 @@ from corral_cli.commands.actions import add_waiting
 from corral_cli.errors import CliError, ExitCode
 from corral_cli.lookup import find, require_stack
 from corral_cli.output import show_data, show_rows
-from corral_cli.portal_api import Json, describe
+from corral_cli.portal_api import Json
 from corral_cli.session import CliCommand, CliSession
 from corral_cli.terminal import printable
 
@@ -40,19 +40,20 @@ def _adopt(session: CliSession, options: Namespace) -> int:
     candidate = _choose(session, options, found, hosts)
     plan = session.api.act(candidate, "preview")
     if options.file:
-        session.terminal.print((plan["dockerCompose"] or "").rstrip("\n"))
+        text = (plan["dockerCompose"] or "").rstrip("\n")
+        session.report(text, {"dockerCompose": text})
         return ExitCode.OK
     if options.dry_run:
         _show(session, plan)
         return ExitCode.FAILED if plan["obstacles"] else ExitCode.OK
     body = {"basis": plan["basis"], **({"name": options.name} if options.name else {})}
     stack = session.api.act(candidate, "adopt", body)
-    session.terminal.print(f"{describe(stack)}: adopted, its containers run on as they are")
+    text = ": adopted, its containers run on as they are"
+    session.report_resource(stack, text, requested="adoption", differences=plan["differences"])
     for each in plan["differences"]:
         session.terminal.note(f"later: {_difference(each)}")
     if options.wait:
-        settled = session.waiter().until_settled(stack)
-        session.terminal.print(f"{describe(settled)} is {printable(settled['state'])}")
+        session.report_state(session.waiter().until_settled(stack))
     return ExitCode.OK
 
 
@@ -107,7 +108,7 @@ def _give_back_arguments(parser: ArgumentParser) -> None:
 def _give_back(session: CliSession, options: Namespace) -> int:
     stack = require_stack(session.api, options.stack)
     changed = session.api.act(stack, "giveback")
-    session.terminal.print(f"{describe(stack)}: given back, its containers run on as they are")
+    session.report_resource(stack, ": given back, its containers run on as they are", requested="giving back")
     if options.wait:
         session.waiter().until_settled(changed)
     return ExitCode.OK

@@ -11,7 +11,7 @@ from corral_cli.commands.actions import add_waiting
 from corral_cli.commands.history import show_changes
 from corral_cli.compose_files import read_variables
 from corral_cli.compose_log import ComposeLog
-from corral_cli.errors import CliError, ExitCode
+from corral_cli.errors import CliError, ExitCode, missing_argument
 from corral_cli.lookup import require_stack
 from corral_cli.output import show_data, show_rows
 from corral_cli.pairs import read_pairs
@@ -66,7 +66,7 @@ def _run(session: CliSession, options: Namespace) -> int:
     actions = {"ls": _list, "show": _show, "launch": _launch, "upgrade": _upgrade}
     if options.action != "ls" and not options.name:
         what = "stack" if options.action == "upgrade" else "template"
-        raise CliError(f"Say which {what}, such as: corral catalog {options.action} wordpress", ExitCode.USAGE)
+        raise missing_argument("name", f"which {what}", f"catalog {options.action} wordpress")
     return int(actions[options.action](session, options))
 
 
@@ -175,11 +175,12 @@ def _launch(session: CliSession, options: Namespace) -> int:
         body["description"] = options.description
     stack = session.api.post("environments", body)
     launched = f"{printable(version['name'])} {printable(version['version'])}"
-    session.terminal.print(f"{stack['id']}: {describe(stack)} is launched from {launched}")
+    shown = {name: stack.get(name) for name in ("id", "type", "name", "state", "externalId")}
+    session.report(f"{stack['id']}: {describe(stack)} is launched from {launched}", {**shown, "requested": "launch"})
     if options.wait:
         waiter = session.waiter()
         found = waiter.until_settled(stack) if options.no_start else waiter.until_healthy(stack)
-        session.terminal.print(f"{describe(found)} is {printable(found['state'])}")
+        session.report_state(found)
     return ExitCode.OK
 
 
@@ -193,7 +194,8 @@ def _upgrade(session: CliSession, options: Namespace) -> int:
     current = _read(session, external_id.removeprefix(_SCHEME))
     target = _target(session, current, options.version)
     if target is None:
-        session.terminal.print(f"{describe(stack)} has the newest version already: {printable(current['version'])}")
+        text = f" has the newest version already: {printable(current['version'])}"
+        session.report_resource(stack, text, requested=None, version=current["version"])
         return ExitCode.OK
     body: Json = {
         "externalId": _SCHEME + target["id"],
@@ -206,19 +208,21 @@ def _upgrade(session: CliSession, options: Namespace) -> int:
         return ExitCode.OK
     more = {"note": options.note} if options.note else {}
     changed = session.api.act(stack, "upgrade", {**body, **more, "basedOn": preview["basedOn"]})
-    session.terminal.print(f"{describe(stack)}: upgrade to {printable(target['version'])} requested")
+    text = f": upgrade to {printable(target['version'])} requested"
+    more = {"requested": "upgrade", "version": target["version"], "preview": preview}
+    session.report_resource({**stack, **changed}, text, **more)
     if options.wait or options.confirm_upgrade:
         found = session.waiter().until_settled(changed)
         if options.confirm_upgrade and "finishupgrade" in (found.get("actions") or {}):
             return _finish(session, found)
-        session.terminal.print(f"{describe(found)} is {printable(found['state'])}")
+        session.report_state(found)
     return ExitCode.OK
 
 
 def _show_preview(session: CliSession, options: Namespace, preview: Json) -> None:
     if options.preview and session.format != "table":
         show_data(session.terminal, session.format, preview)
-    else:
+    elif session.format == "table":
         show_changes(session, preview)
     for text in preview.get("problems") or ():
         session.terminal.note(f"not possible now: {printable(text)}")
@@ -226,8 +230,7 @@ def _show_preview(session: CliSession, options: Namespace, preview: Json) -> Non
 
 def _finish(session: CliSession, stack: Json) -> int:
     StackUp(session.api, ComposeLog(session.terminal, stack["name"]), session.waiter()).confirm(stack["id"])
-    found = session.api.reload(stack)
-    session.terminal.print(f"{describe(found)} is {printable(found['state'])}")
+    session.report_state(session.api.reload(stack))
     return ExitCode.OK
 
 

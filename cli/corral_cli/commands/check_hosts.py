@@ -10,6 +10,7 @@ from corral_cli.lookup import find
 from corral_cli.output import show_data, show_rows
 from corral_cli.portal_api import Json
 from corral_cli.session import CliCommand, CliSession
+from corral_cli.sizes import counted
 
 _SHOWN = ("verdict", "checkedAt", "hosts", "pairs")
 
@@ -59,7 +60,7 @@ def _show(session: CliSession, found: Json) -> None:
     troubled = sorted((each for each in rows if each["remedy"]), key=lambda each: each["verdict"] != "failed")
     if troubled:
         show_rows(session.terminal, "table", ("verdict", "between", "remedy"), troubled)
-    session.terminal.print(f"{found.get('verdict')}: {len(hosts)} hosts, {len(pairs)} pairs of them")
+    session.terminal.print(f"{found.get('verdict')}: {counted(len(hosts), 'host')}, {counted(len(pairs), 'pair')}")
     for each in pairs:
         if each.get("bitsPerSecond"):
             there, back = (_rate(rate) for rate in each["bitsPerSecond"])

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from urllib.parse import quote
 
 from corral_cli.commands.history import show_changes
-from corral_cli.errors import CliError, ExitCode
+from corral_cli.errors import CliError, ExitCode, missing_argument
 from corral_cli.lookup import require_stack
 from corral_cli.output import show_data, show_rows
 from corral_cli.pairs import read_pairs
@@ -95,15 +95,16 @@ def _promote(session: CliSession, options: Namespace) -> int:
     if options.remove_missing:
         body["removeMissing"] = True
     preview = session.api.act(stack, "previewpromotion", body)
-    if options.preview and session.format != "table":
-        show_data(session.terminal, session.format, preview)
-    else:
+    if session.format == "table":
         show_changes(session, preview)
+    elif options.preview:
+        show_data(session.terminal, session.format, preview)
     if options.preview:
         return ExitCode.FAILED if preview["problems"] else ExitCode.OK
     more: Json = {"sourceStackId": stack["id"], "basedOn": preview["basedOn"], "note": options.note}
     made = session.api.post("/v1/promotions", {**body, **more})
-    session.terminal.print(f"{made['id']}: promotion of {printable(made['name'])} requested")
+    text = f"{made['id']}: promotion of {printable(made['name'])} requested"
+    session.report(text, {**made, "requested": "promotion", "preview": preview})
     return ExitCode.OK
 
 
@@ -123,27 +124,35 @@ def _promotions(session: CliSession, options: Namespace) -> int:
         )
         return ExitCode.OK
     if not options.id:
-        raise CliError(f"Say which promotion to {options.action}: its id.", ExitCode.USAGE)
+        raise missing_argument("id", f"which promotion to {options.action}", f"promotions {options.action} 1p7")
     found = session.api.get(f"/v1/promotions/{quote(options.id, safe='')}")
-    if options.action == "show":
-        if session.format != "table":
-            preview = session.api.get(found["links"]["preview"])
-            show_data(session.terminal, session.format, {**found, "preview": preview})
-            return ExitCode.OK
-        if found.get("refusedBy"):
-            reason = printable(found.get("refusalReason") or "no reason given")
-            session.terminal.print(f"Refused by {printable(found['refusedBy'])}: {reason}")
-        show_changes(session, session.api.get(found["links"]["preview"]))
+    return _show_promotion(session, found) if options.action == "show" else _decide(session, options, found)
+
+
+def _show_promotion(session: CliSession, found: Json) -> int:
+    preview = session.api.get(found["links"]["preview"])
+    if session.format != "table":
+        show_data(session.terminal, session.format, {**found, "preview": preview})
         return ExitCode.OK
+    if found.get("refusedBy"):
+        reason = printable(found.get("refusalReason") or "no reason given")
+        session.terminal.print(f"Refused by {printable(found['refusedBy'])}: {reason}")
+    show_changes(session, preview)
+    return ExitCode.OK
+
+
+def _decide(session: CliSession, options: Namespace, found: Json) -> int:
+    """Approve, refuse or take back; what is approved is shown first."""
     body: Json = {}
     if options.action == "approve":
         preview = session.api.get(found["links"]["preview"])
-        show_changes(session, preview)
+        if session.format == "table":
+            show_changes(session, preview)
         body = {"basedOn": preview["basedOn"]}
     elif options.action == "refuse":
         body = {"reason": options.reason}
-    session.api.act(found, options.action, body)
-    session.terminal.print(f"{found['id']}: {options.action} requested")
+    done = session.api.act(found, options.action, body)
+    session.report(f"{found['id']}: {options.action} requested", {**found, **done, "requested": options.action})
     return ExitCode.OK
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 
-from corral_cli.errors import CliError, ExitCode
+from corral_cli.errors import CliError, ExitCode, missing_argument
 from corral_cli.output import show_rows
 from corral_cli.session import CliCommand, CliSession
+from corral_cli.terminal import printable
 
 
 def _env_arguments(parser: ArgumentParser) -> None:
@@ -21,7 +22,7 @@ def _env(session: CliSession, options: Namespace) -> int:
         show_rows(session.terminal, session.format, ("id", "name", "state", "description"), rows)
         return ExitCode.OK
     if not options.name:
-        raise CliError(f"Say which environment to {options.action}.", ExitCode.USAGE)
+        raise missing_argument("name", f"which environment to {options.action}", f"env {options.action} Production")
     if options.action == "create":
         made = session.api.post("/v1/projects", {"name": options.name})
         show_rows(session.terminal, session.format, ("id", "name", "state"), [made])
@@ -36,7 +37,8 @@ def _use(session: CliSession, options: Namespace) -> int:
     stored = session.store.get(name)
     project = session.api_for(replace(stored, environment=options.name)).project
     session.store.save(name, replace(stored, environment=project["id"]))
-    session.terminal.print(f"{name} uses the environment {project['name']} ({project['id']}).")
+    text = f"{name} uses the environment {printable(project['name'])} ({project['id']})."
+    session.report(text, {"context": name, "environment": project["name"], "environmentId": project["id"]})
     return ExitCode.OK
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from corral_cli.errors import CliError, ExitCode
+from corral_cli.output import show_data
 from corral_cli.portal_api import Json
 from corral_cli.session import CliCommand, CliSession
 from corral_cli.terminal import printable
@@ -48,8 +49,11 @@ def _changed(message: str | bytes | None) -> Json | None:
 
 
 def _show(session: CliSession, resource: Json) -> None:
-    if session.format == "json":
+    if session.format == "json":  # a line each, for programs that read while it goes on
         session.terminal.print(json.dumps(resource))
+        return
+    if session.format != "table":
+        show_data(session.terminal, session.format, [resource])
         return
     now = datetime.now(timezone.utc).strftime("%H:%M:%S")
     words = (resource.get("type"), resource.get("id"), resource.get("name"), resource.get("state"))

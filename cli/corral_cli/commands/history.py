@@ -9,7 +9,7 @@ from corral_cli.commands.stacks import add_files, request_of
 from corral_cli.errors import CliError, ExitCode
 from corral_cli.lookup import find, find_stack
 from corral_cli.output import show_data, show_rows
-from corral_cli.portal_api import Json, describe
+from corral_cli.portal_api import Json
 from corral_cli.session import CliCommand, CliSession
 from corral_cli.terminal import printable
 
@@ -47,13 +47,13 @@ def _rollback(session: CliSession, options: Namespace) -> int:
     if options.to:
         body = {"revision": options.to, **({"note": options.note} if options.note else {})}
         changed = session.api.act(resource, "returntorevision", body)
-        session.terminal.print(f"{describe(resource)}: upgrade to revision {options.to} requested")
+        text = f": upgrade to revision {options.to} requested"
+        session.report_resource({**resource, **changed}, text, requested="upgrade", revision=options.to)
     else:
         changed = session.api.act(resource, "rollback")
-        session.terminal.print(f"{describe(resource)}: rollback requested")
+        session.report_resource({**resource, **changed}, ": rollback requested", requested="rollback")
     if options.wait:
-        found = session.waiter().until_settled(changed)
-        session.terminal.print(f"{describe(found)} is {printable(found['state'])}")
+        session.report_state(session.waiter().until_settled(changed))
     return ExitCode.OK
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 
-from corral_cli.errors import CliError, ExitCode
+from corral_cli.confirmation import add_confirmation, require_confirmation
+from corral_cli.errors import CliError, ExitCode, missing_argument
 from corral_cli.lookup import find
 from corral_cli.output import show_data, show_rows
 from corral_cli.portal_api import Json
 from corral_cli.session import CliCommand, CliSession
+from corral_cli.sizes import counted, size_text
 from corral_cli.terminal import printable
 
 _COLUMNS = ("id", "name", "host", "size", "containers", "created", "image")
@@ -21,7 +23,6 @@ _FORCE_HELP = (
     "of rm: also what stopped containers were made from, or what containers and services name; never what a running"
     " container was made from"
 )
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def _images_arguments(parser: ArgumentParser) -> None:
@@ -31,6 +32,7 @@ def _images_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="of prune: all unused images, not only those without a name")
     parser.add_argument("--older-than", type=int, default=0, metavar="DAYS", help="of prune: only those made before")
     parser.add_argument("--dry-run", action="store_true", help="of prune: show what goes, and remove nothing")
+    add_confirmation(parser, "prune")
 
 
 def _images(session: CliSession, options: Namespace) -> int:
@@ -53,7 +55,7 @@ def _rows(session: CliSession, images: Iterable[Json]) -> list[Json]:
             "id": each["id"],
             "name": ", ".join(each.get("tags") or ()) or "<none>",
             "host": names.get(each["hostId"], each["hostId"]),
-            "size": each["size"] if plain else _size(each["size"]),
+            "size": each["size"] if plain else size_text(each["size"]),
             "containers": each.get("containerCount"),
             "created": each.get("created"),
             "image": str(each["imageId"]).replace("sha256:", "", 1)[:12],
@@ -62,29 +64,24 @@ def _rows(session: CliSession, images: Iterable[Json]) -> list[Json]:
     ]
 
 
-def _size(count: float) -> str:
-    unit = 0
-    while count >= 1000 and unit < len(_UNITS) - 1:
-        count, unit = count / 1000, unit + 1
-    return f"{count:.0f} {_UNITS[unit]}" if unit == 0 else f"{count:.1f} {_UNITS[unit]}"
-
-
 def _prune(session: CliSession, options: Namespace, host: str) -> int:
     """Show what goes, and remove just that."""
     if options.older_than < 0:
         raise CliError("--older-than is a number of days from 0.", ExitCode.USAGE)
     query: Json = {"rule": "unused" if options.all else "dangling", "olderThanDays": options.older_than}
     shown = session.api.get(session.api.project["links"]["imagePrune"], **query, **({"hostId": host} if host else {}))
-    if options.dry_run and session.format != "table":
+    if session.format != "table" and (options.dry_run or not shown["images"]):
         show_data(
             session.terminal, session.format, {name: shown[name] for name in ("images", "size", "used", "needed")}
         )
         return ExitCode.OK
-    show_rows(session.terminal, "table", ("id", "name", "host", "size", "image"), _rows(session, shown["images"]))
-    text = f"{len(shown['images'])} images, up to {_size(shown['size'])}"
+    if session.format == "table":
+        show_rows(session.terminal, "table", ("id", "name", "host", "size", "image"), _rows(session, shown["images"]))
+    text = f"{counted(len(shown['images']), 'image')}, up to {size_text(shown['size'])}"
     if options.dry_run or not shown["images"]:
-        session.terminal.print(f"{text} would go; {shown['used']} are in use, {shown['needed']} are needed")
+        session.terminal.print(f"{text} would go; in use: {shown['used']}, needed: {shown['needed']}")
         return ExitCode.OK
+    require_confirmation(session.terminal, options, text)
     body = {**query, "expected": shown["fingerprint"], **({"hostIds": [host]} if host else {})}
     return _await_removals(session, session.api.post("imageremovals", body))
 
@@ -103,13 +100,16 @@ def _await_removals(session: CliSession, answer: Json) -> int:
         names.update(done.get("removedNames") or ())
         for image in done.get("untaggedImages") or ():
             went, left = (printable(", ".join(image[key])) for key in ("names", "left"))
-            session.terminal.print(f"{went} was removed; the image stays as {left}")
+            row = {"removedNames": image["names"], "left": image["left"]}
+            session.report(f"{went} was removed; the image stays as {left}", row)
             names.difference_update(image["names"])
             untagged += 1
-    if names:
-        session.terminal.print(f"names removed: {printable(', '.join(sorted(names)))}")
+    lines = [f"names removed: {printable(', '.join(sorted(names)))}"] if names else []
     if removed or not untagged:
-        session.terminal.print(f"{removed} images removed, up to {_size(freed)} are free")
+        lines.append(f"{counted(removed, 'image')} removed, up to {size_text(freed)} are free")
+    if lines:
+        row = {"removedNames": sorted(names), "removedImages": removed, "freed": freed, "kept": kept}
+        session.report("\n".join(lines), row)
     if kept:
         reasons = (f"{printable(each['name'])} stays: {printable(each['reason'])}" for each in kept)
         raise CliError("; ".join(reasons), ExitCode.FAILED)
@@ -122,6 +122,7 @@ def _image_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="name", help="cp: hosts to send it to; tag: the new name")
     parser.add_argument("--host", default="", help="the host that has it; needed where several have")
     parser.add_argument("--force", action="store_true", help=_FORCE_HELP)
+    add_confirmation(parser, "rm")
 
 
 def _image(session: CliSession, options: Namespace) -> int:
@@ -130,12 +131,15 @@ def _image(session: CliSession, options: Namespace) -> int:
         body: Json = {"imageIds": [each["id"] for each in images], "force": options.force}
         if not any(options.image in {each["id"], each["imageId"]} for each in images):
             body["imageName"] = _with_tag(options.image)
+        where = counted(len({each["hostId"] for each in images}), "host")
+        require_confirmation(session.terminal, options, f"image {printable(options.image)} of {where}")
         return _await_removals(session, session.api.post("imageremovals", body))
     image = images[0] if options.action == "cp" else _only(images, options.image)
     if options.action == "history":
         return _history(session, image)
     if not options.names:
-        raise CliError("Say to which hosts." if options.action == "cp" else "Say the new name.", ExitCode.USAGE)
+        what, example = ("to which hosts", "host-2") if options.action == "cp" else ("the new name", "shop:stable")
+        raise missing_argument("name", what, f"image {options.action} {options.image} {example}")
     return _copy(session, options, image) if options.action == "cp" else _tag(session, options, image)
 
 
@@ -170,13 +174,15 @@ def _copy(session: CliSession, options: Namespace, image: Json) -> int:
     waiter = session.waiter()
     for each in answer["data"] if answer.get("type") == "collection" else [answer]:
         waiter.until_settled(each)
-    session.terminal.print(f"{printable(name)} was copied to {printable(', '.join(options.names))}")
+    text = f"{printable(name)} was copied to {printable(', '.join(options.names))}"
+    session.report(text, {"name": name, "hosts": options.names})
     return ExitCode.OK
 
 
 def _tag(session: CliSession, options: Namespace, image: Json) -> int:
     named = session.api.act(image, "tag", {"name": options.names[0]})
-    session.terminal.print(printable(", ".join(named.get("tags") or ())))
+    tags = list(named.get("tags") or ())
+    session.report(printable(", ".join(tags)), {"id": named["id"], "names": tags})
     return ExitCode.OK
 
 
@@ -185,7 +191,7 @@ def _history(session: CliSession, image: Json) -> int:
     if session.format != "table":
         show_data(session.terminal, session.format, details["history"])
         return ExitCode.OK
-    rows = [{"size": _size(step["size"]), "step": step["command"]} for step in details["history"]]
+    rows = [{"size": size_text(step["size"]), "step": step["command"]} for step in details["history"]]
     show_rows(session.terminal, "table", ("size", "step"), rows)
     return ExitCode.OK
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from corral_cli.errors import CliError, ExitCode
+from corral_cli.confirmation import add_confirmation, require_confirmation
+from corral_cli.errors import CliError, ExitCode, missing_argument
 from corral_cli.output import show_data, show_rows
 from corral_cli.portal_api import Json, describe
 from corral_cli.session import CliCommand, CliSession
@@ -26,6 +27,7 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--address", action="append", default=[], metavar="NETWORK", help="of a new key: from where only"
     )
+    add_confirmation(parser, "rm")
 
 
 def _run(session: CliSession, options: Namespace) -> int:
@@ -34,7 +36,7 @@ def _run(session: CliSession, options: Namespace) -> int:
         show_rows(session.terminal, session.format, _COLUMNS, session.api.list_all(path, removed_null=1))
         return ExitCode.OK
     if not options.name:
-        raise CliError(f"Say which key to {options.action}.", ExitCode.USAGE)
+        raise missing_argument("name", f"which key to {options.action}", f"keys {options.action} deploy")
     if options.action == "create":
         return _create(session, options, path)
     return _end(session, options, path)
@@ -56,11 +58,14 @@ def _end(session: CliSession, options: Namespace, path: str) -> int:
         count = "no key" if not found else f"{len(found)} keys"
         raise CliError(f"{printable(options.name)} means {count}: see `corral keys`.", ExitCode.NOT_FOUND)
     key = found[0]
+    if options.action == "rm":
+        require_confirmation(session.terminal, options, describe(key))
     if "deactivate" in (key.get("actions") or {}):
         key = session.waiter().until_settled(session.api.act(key, "deactivate"))
     if options.action == "rm":
         session.api.delete(key)
-    session.terminal.print(f"{describe(key)}: {'removal' if options.action == 'rm' else 'deactivation'} requested")
+    requested = "removal" if options.action == "rm" else "deactivation"
+    session.report_resource(key, f": {requested} requested", requested=requested)
     return ExitCode.OK
 
 

@@ -33,7 +33,10 @@ def _run(session: CliSession, options: Namespace) -> int:
         session.api.act(container, "portforward")  # says why it is not possible
     with _listen(options.address, local) as listener:
         address, port = listener.getsockname()[:2]
-        session.terminal.print(f"{address}:{port} leads to port {remote} of {printable(container['name'])}")
+        text = f"{address}:{port} leads to port {remote} of {printable(container['name'])}"
+        row = {"address": address, "port": port, "container": container["name"], "containerPort": remote}
+        session.report(text, row)
+        session.show_results()  # before it ends: the port may have been chosen here
         try:
             _serve(session, listener, container, remote, once=options.once)
         except KeyboardInterrupt:

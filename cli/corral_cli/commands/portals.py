@@ -8,11 +8,14 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from corral_cli.browser_login import log_in_by_browser
+from corral_cli.confirmation import add_confirmation, require_confirmation
 from corral_cli.contexts import PortalAccess
-from corral_cli.errors import CliError, ExitCode
+from corral_cli.errors import CliError, ExitCode, missing_argument
 from corral_cli.oidc_login import TOKEN_VARIABLE, job_token, log_in_by_token
 from corral_cli.output import show_rows
 from corral_cli.session import CliCommand, CliSession
+from corral_cli.sizes import counted
+from corral_cli.terminal import printable
 
 
 def _login_arguments(parser: ArgumentParser) -> None:
@@ -55,9 +58,10 @@ def _login(session: CliSession, options: Namespace) -> int:
     elif len(projects) == 1:
         access = replace(access, environment=projects[0]["id"])
     session.store.save(name, access)
-    session.terminal.print(f"Logged in to {access.url} as context {name}: {_count(len(projects))}.")
+    text = f"Logged in to {access.url} as context {name}: {counted(len(projects), 'environment')}."
+    session.report(text, {"name": name, "url": access.url, "environments": [each["name"] for each in projects]})
     if len(projects) > 1 and not access.environment:
-        session.terminal.print("Choose one with `corral env use NAME`.")
+        session.terminal.note("Choose one with `corral env use NAME`.")
     return ExitCode.OK
 
 
@@ -92,10 +96,6 @@ def _by_token(session: CliSession, options: Namespace, access: PortalAccess) -> 
     return replace(access, access_key=given.access_key, secret_key=given.secret_key)
 
 
-def _count(environments: int) -> str:
-    return "1 environment" if environments == 1 else f"{environments} environments"
-
-
 def _logout_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", default="", help="which context (default: the current one)")
 
@@ -105,23 +105,31 @@ def _logout(session: CliSession, options: Namespace) -> int:
     if not name:
         raise CliError("Nobody is logged in here.", ExitCode.NOT_FOUND)
     session.store.remove(name)
-    session.terminal.print(
-        f"Forgot {name}. The key itself still works: remove it with `corral keys rm` or in the console."
-    )
+    text = f"Forgot {name}. The key itself still works: remove it with `corral keys rm` or in the console."
+    session.report(text, {"name": name, "removed": True})
     return ExitCode.OK
 
 
 def _contexts_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", choices=("ls", "use", "rm"), default="ls", help="default: ls")
     parser.add_argument("name", nargs="?", default="", help="which one to use or remove")
+    add_confirmation(parser, "rm")
 
 
 def _contexts(session: CliSession, options: Namespace) -> int:
     store = session.store
     if options.action != "ls":
         if not options.name:
-            raise CliError(f"Say which context to {options.action}.", ExitCode.USAGE)
-        (store.use if options.action == "use" else store.remove)(options.name)
+            what, example = f"which context to {options.action}", f"contexts {options.action} portal.example.com"
+            raise missing_argument("name", what, example)
+        if options.action == "use":
+            store.use(options.name)
+            session.report(f"{printable(options.name)} is used from now on.", {"name": options.name, "current": True})
+        else:
+            store.get(options.name)
+            require_confirmation(session.terminal, options, f"context {printable(options.name)}, with its key,")
+            store.remove(options.name)
+            session.report(f"Forgot {printable(options.name)}.", {"name": options.name, "removed": True})
         return ExitCode.OK
     rows = []
     for name in store.names():

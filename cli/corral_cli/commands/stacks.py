@@ -74,13 +74,21 @@ def _up(session: CliSession, options: Namespace) -> int:
     up = StackUp(session.api, log, session.waiter())
     if options.rollback:
         up.roll_back(name, options.services)
+        _report(session, require_stack(session.api, name))
         return ExitCode.OK
     stack = up.run(request_of(session, options))
     if options.wait:
-        session.waiter().until_healthy(stack)
+        stack = session.waiter().until_healthy(stack)
     if options.detach:
+        _report(session, stack)
         return ExitCode.OK
     return follow_stack(session, stack, options.services)
+
+
+def _report(session: CliSession, stack: Json) -> None:
+    """The stack for programs; people have read the lines about it."""
+    if session.format != "table":
+        session.report_resource(stack, "", healthState=stack.get("healthState"))
 
 
 def follow_stack(session: CliSession, stack: Json, names: list[str]) -> int:
@@ -108,6 +116,9 @@ def _pull(session: CliSession, options: Namespace) -> int:
         raise CliError(f"There is no stack {name!r} yet: `up --pull` creates it.", ExitCode.NOT_FOUND)
     steps = StackUp(session.api, log, session.waiter()).preview(request)
     ImagePuller(session.api, log, session.waiter(), only_present=options.cached).pull_services(steps)
+    if session.format != "table":
+        for each in steps:
+            session.report("", {"service": each["name"], "images": list(each.get("images") or ())})
     return ExitCode.OK
 
 
@@ -129,8 +140,8 @@ def _export(session: CliSession, options: Namespace) -> int:
         "docker-compose.yml": str(found["dockerComposeConfig"]),
         "rancher-compose.yml": str(found["rancherComposeConfig"]),
     }
-    if session.format == "json":
-        show_data(session.terminal, "json", texts)
+    if session.format != "table":
+        show_data(session.terminal, session.format, texts)
         return ExitCode.OK
     folder = Path(session.terminal.folder, options.output or stack["name"])
     _write(session, folder, texts, replace=options.force)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from corral_cli.commands.actions import add_waiting
-from corral_cli.errors import CliError, ExitCode
+from corral_cli.errors import CliError, ExitCode, missing_argument
 from corral_cli.lookup import find
 from corral_cli.output import show_rows
-from corral_cli.portal_api import Json, describe
+from corral_cli.portal_api import Json
 from corral_cli.session import CliCommand, CliSession
-from corral_cli.terminal import printable
+from corral_cli.sizes import counted
 
 _LIST, _CHECK, _APPLY = "list", "check", "apply"
 _COLUMNS = ("id", "update", "image", "service", "running", "newest", "since", "policy", "last", "next", "detail")
@@ -80,7 +80,7 @@ def _check(session: CliSession, rows: list[Json]) -> int:
             next(iter(refusals), "No registry is asked for these images; `corral updates --all` says why."),
             ExitCode.REFUSED,
         )
-    session.terminal.print(f"Asking for {asked} image(s) within the next half minute.")
+    session.report(f"Asking for {counted(asked, 'image')} within the next half minute.", {"images": asked})
     return ExitCode.OK
 
 
@@ -95,16 +95,15 @@ def _try_check(session: CliSession, row: Json) -> str:
 
 def _apply(session: CliSession, options: Namespace, services: list[Json]) -> int:
     if not services:
-        raise CliError("Say which services to upgrade, such as: corral updates apply shop/web", ExitCode.USAGE)
+        raise missing_argument("SERVICE", "which services to upgrade", "updates apply shop/web")
     changed = []
     for service in services:
         changed.append(session.api.act(service, "upgradeimages"))
-        session.terminal.print(f"{describe(service)}: upgrading to the newer image")
+        session.report_resource({**service, **changed[-1]}, ": upgrading to the newer image", requested="upgrade")
     if options.wait:
         waiter = session.waiter()
         for each in changed:
-            found = waiter.until_settled(each)
-            session.terminal.print(f"{describe(found)} is {printable(found['state'])}")
+            session.report_state(waiter.until_settled(each))
     return ExitCode.OK
 
 

@@ -13,6 +13,7 @@ from corral_cli.lookup import containers_meant
 from corral_cli.output import show_rows
 from corral_cli.portal_api import Json
 from corral_cli.session import CliCommand, CliSession
+from corral_cli.sizes import size_text
 
 _COLUMNS = ("name", "cpu", "memory", "limit", "received", "sent")
 _MAX_CONTAINERS = 50
@@ -90,15 +91,6 @@ def _row(container: Json, first: Json, second: Json) -> Json:
 
 def _time(sample: Json) -> float:
     return datetime.fromisoformat(str(sample["timestamp"]).replace("Z", "+00:00")).timestamp()
-
-
-def size_text(size: float) -> str:
-    """A number of bytes as people read it."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
 
 
 PROVIDES = {"stats": CliCommand(_stats_arguments, _stats), "top": CliCommand(_top_arguments, _top)}

@@ -6,17 +6,18 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 from urllib.parse import quote
 
-from corral_cli.errors import CliError, ExitCode
+from corral_cli.confirmation import add_confirmation, require_confirmation
+from corral_cli.errors import CliError, ExitCode, missing_argument
 from corral_cli.lookup import find
 from corral_cli.output import show_rows
 from corral_cli.pairs import read_pairs
 from corral_cli.portal_api import Json
 from corral_cli.session import CliCommand, CliSession
+from corral_cli.sizes import counted, size_text
 from corral_cli.terminal import printable
 
 _COLUMNS = ("id", "name", "host", "state", "size", "usedBy", "scope", "driver")
 _FILE_COLUMNS = ("kind", "size", "changed", "name")
-_UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -34,7 +35,8 @@ def _arguments(parser: ArgumentParser) -> None:
         "--label", action="append", default=[], metavar="NAME=VALUE", help="create: a label; repeatable"
     )
     parser.add_argument("--all", action="store_true", help="prune: named ones too, not only those that nobody named")
-    parser.add_argument("--yes", action="store_true", help="prune: remove them; without it they are shown only")
+    parser.add_argument("--dry-run", action="store_true", help="prune: show what goes, and remove nothing")
+    add_confirmation(parser, "rm, prune")
 
 
 def _run(session: CliSession, options: Namespace) -> int:
@@ -65,7 +67,7 @@ def _show(session: CliSession, rows: list[Json]) -> None:
         {
             **each,
             "host": hosts.get(each["hostId"], each["hostId"]),
-            "size": _size(each.get("sizeBytes")),
+            "size": size_text(each.get("sizeBytes")) if session.format == "table" else each.get("sizeBytes"),
             "usedBy": ", ".join(each.get("users") or ()),
         }
         for each in rows
@@ -73,18 +75,14 @@ def _show(session: CliSession, rows: list[Json]) -> None:
     show_rows(session.terminal, session.format, _COLUMNS, shown)
 
 
-def _size(count: int | None) -> str:
-    if count is None:
-        return ""
-    size, unit = float(count), 0
-    while size >= 1000 and unit < len(_UNITS) - 1:
-        size, unit = size / 1000, unit + 1
-    return f"{size:.0f} {_UNITS[unit]}" if unit == 0 else f"{size:.1f} {_UNITS[unit]}"
-
-
 def _create(session: CliSession, options: Namespace) -> int:
-    if len(options.names) != 1:
-        raise CliError("Say the name of the one volume to create.", ExitCode.USAGE)
+    if not options.names:
+        raise missing_argument("NAME", "the name of the one volume to create", "volumes create shop-data")
+    if len(options.names) > 1:
+        text = (
+            "One volume at a time: say the name of the one volume to create, such as: corral volumes create shop-data"
+        )
+        raise CliError(text, ExitCode.USAGE)
     body: Json = {
         "name": options.names[0],
         "driver": options.driver,
@@ -101,11 +99,13 @@ def _create(session: CliSession, options: Namespace) -> int:
 
 def _remove(session: CliSession, options: Namespace) -> int:
     if not options.names:
-        raise CliError("Say which volumes to remove.", ExitCode.USAGE)
+        raise missing_argument("NAME", "which volumes to remove", "volumes rm shop-data")
     found = [_one(session, options, name) for name in options.names]
+    names = ", ".join(printable(each["name"]) for each in found)
+    require_confirmation(session.terminal, options, f"volume{'' if len(found) == 1 else 's'} {names}, with all files,")
     for each in found:
-        session.waiter().until_settled(session.api.delete(each))
-        session.terminal.print(each["id"])
+        gone = session.waiter().until_settled(session.api.delete(each))
+        session.report(each["id"], {"id": each["id"], "name": each["name"], "state": gone.get("state")})
     return ExitCode.OK
 
 
@@ -121,32 +121,42 @@ def _one(session: CliSession, options: Namespace, name: str) -> Json:
 
 
 def _prune(session: CliSession, options: Namespace) -> int:
-    """Show what nothing uses, and with --yes remove it."""
+    """Show what nothing uses, and remove it."""
     rows = [each for each in _volumes(session, options) if each["state"] == "inactive" and not each.get("users")]
     rows = [each for each in rows if options.all or each["scope"] == "container"]
     size = sum(each.get("sizeBytes") or 0 for each in rows)
-    if not options.yes:
+    text = f"{counted(len(rows), 'volume')}, {size_text(size)}"
+    if options.dry_run or not rows or session.format == "table":
         _show(session, rows)
-        session.terminal.note(f"{len(rows)} volumes, {_size(size)}; nothing was removed: say --yes to remove them.")
+    if options.dry_run or not rows:
+        session.terminal.note(f"{text} would go; nothing was removed.")
         return ExitCode.OK
+    require_confirmation(session.terminal, options, text)
     wanted = {each["hostId"] for each in rows}
     count, freed = 0, 0
     for pool in session.api.list_all("storagepools"):
         if pool.get("hostId") in wanted:
             done: Any = session.api.act(pool, "prune", {"named": options.all})
             count, freed = count + len(done["volumeIds"]), freed + done["sizeBytes"]
-    session.terminal.print(f"{count} volumes are being removed, {_size(freed)}")
+    verb = "is" if count == 1 else "are"
+    text = f"{counted(count, 'volume')} {verb} being removed, {size_text(freed)}"
+    session.report(text, {"volumes": count, "freed": freed})
     return ExitCode.OK
 
 
 def _files(session: CliSession, options: Namespace) -> int:
     """What is in a folder of a volume."""
-    if not 1 <= len(options.names) <= 2:
-        raise CliError("Say which volume, and a path in it if you like.", ExitCode.USAGE)
+    example = "volumes files shop-data etc/nginx"
+    if not options.names:
+        raise missing_argument("NAME", "which volume, and a folder in it unless all of it is meant", example)
+    if len(options.names) > 2:
+        raise CliError(f"One volume and one folder at a time, such as: corral {example}", ExitCode.USAGE)
     volume = _one(session, options, options.names[0])
     path = options.names[1] if len(options.names) > 1 else ""
     found = session.api.get(f"{volume['links']['files']}?path={quote(path)}")
-    rows = [{**each, "size": _size(each["size"])} for each in found["entries"]]
+    rows = found["entries"]
+    if session.format == "table":
+        rows = [{**each, "size": size_text(each["size"])} for each in rows]
     show_rows(session.terminal, session.format, _FILE_COLUMNS, rows)
     if not found["complete"]:
         session.terminal.note("The folder is too large to be listed whole.")
