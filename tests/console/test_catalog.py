@@ -226,7 +226,7 @@ def test_the_preview_has_services_and_files_without_passwords(browser_as: Any, a
 
 def test_the_preview_names_the_questions_that_are_open(browser_as: Any, at: Any, greeter: Template):
     page = browser_as("bob").post(at("template-preview", pk=greeter.pk), {"version": "0", "answer.GREETING": ""})
-    assert list(page.context["unanswered"]) == ["GREETING"]
+    assert list(page.context["unanswered"]) == ["Greeting"], "as the form calls it"
 
 
 @pytest.mark.parametrize("version", ["9", "x", "-1", "99999999999999999999"])

@@ -126,14 +126,16 @@ def preview(ctx: RequestContext, pk: int) -> HttpResponse:
     version = _chosen(ctx, find(ctx, pk))
     context: dict[str, Any] = {"text": True}
     try:
-        answers = submitted_answers(ctx.request.POST, described(version).questions)
+        questions = described(version).questions
+        answers = submitted_answers(ctx.request.POST, questions)
         name = ctx.request.POST.get("name", "").strip()
         shown = preview_files(version, answers, stack_name=name)
         context["texts"], context["warnings"] = shown.texts, shown.files.warnings
         parsed = parse(shown.files.docker_compose, shown.files.rancher_compose, shown.files.variables, stack_name=name)
         context |= {"parsed": parsed, "shortage": compose_port_shortage(ctx.env, parsed)}
     except WrongAnswers as problem:
-        context["unanswered"] = problem.errors
+        labels = {each.variable: each.label for each in questions}
+        context["unanswered"] = {labels.get(name, name): text for name, text in problem.errors.items()}
     except Problem as problem:
         context["problem"] = problem
     return ctx.render("console/parts/template_preview.html", context)
