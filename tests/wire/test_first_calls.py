@@ -35,6 +35,14 @@ def test_an_account_needs_no_password(api_of: Any, kind: str):
     assert api_of("root").get(f"accounts/{made['id']}")["state"] == "active"
 
 
+@pytest.mark.parametrize("path", ["environments", "services", "containers"])
+def test_a_key_of_an_account_learns_where_what_environments_have_is_made(api_of: Any, lab: Environment, path: str):
+    alice = api_of("alice")
+    refused = alice.post(path, {"name": "shop"})
+    assert (refused.status, "use .../projects/<id>/..." in refused["message"]) == (405, True), refused.body
+    assert alice.inside(lab).post(path, {"name": "shop"}).status != 405
+
+
 def test_two_accounts_may_have_one_name_or_none(api_of: Any):
     root = api_of("root")
     made = [root.post("accounts", body) for body in ({"name": "twin"}, {"name": "twin"}, {}, {"kind": "user"})]

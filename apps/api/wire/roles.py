@@ -11,6 +11,9 @@ SITE_ROLES = ("token", "user", "admin")
 RoleOrPermissions = str | frozenset[str]
 
 _CRUD = "crud"
+_CHOOSE_ENVIRONMENT = (
+    "choose an environment: use .../projects/<id>/..., the header X-API-Project-Id, or a key of the environment"
+)
 _SHOWN_TO_OPERATORS = frozenset({"own", "members", "admin"})
 """v1 names owners' actions to whoever may operate; the row's own `actions` say who may do them."""
 
@@ -48,9 +51,9 @@ class TypeRoles:
         """What somebody lacks who has not the method `letter` here, for people; empty where nobody has it."""
         permission = next((each for each, letters in self.environment.items() if letter in letters), "")
         if isinstance(who, str) and who in SITE_ROLES:
-            if letter in self.admin:
-                return "only administrators may"
-            return "choose an environment: it is a matter of one" if permission else ""
+            if permission:
+                return _CHOOSE_ENVIRONMENT
+            return "only administrators may" if letter in self.admin else ""
         if permission:
             return f"it takes the permission `{permission}` ({PERMISSIONS[permission]}), which your role or key lacks"
         if letter in self.user + self.admin:
