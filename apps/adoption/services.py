@@ -15,6 +15,7 @@ from apps.containers.services import build_container
 from apps.control.models import Operation, OperationLine
 from apps.control.services import create, create_all, request_change
 from apps.core.errors import ActionNotAvailable, Conflict, Invalid
+from apps.core.plurals import counted
 from apps.core.unique import unique_or
 from apps.environments.actor import SYSTEM, Actor
 from apps.hosts.models import Host
@@ -153,7 +154,7 @@ def _create_links(plan: AdoptionPlan, services: Sequence[Service]) -> None:
 def _note(operation: Operation, plan: AdoptionPlan) -> None:
     """Keep with the operation what was said before."""
     texts = [
-        f"{len(plan.containers)} containers are taken over as they are.",
+        f"{counted(len(plan.containers), 'container')} taken over without a change.",
         *plan.notes,
         *(
             f"{each.container}: {each.field} is {each.now or 'not set'}, later {each.later or 'not set'}."

@@ -24,7 +24,7 @@ CONTEXT_LINES = 2
 # What one request reads of a log at most: an engine may hold gigabytes, and the reader waits for the answer.
 MAX_BYTES = 32_000_000
 MAX_SECONDS = 15.0
-MAX_DOWNLOAD_BYTES = 512_000_000
+MAX_DOWNLOAD_BYTES = 512 * 2**20
 MAX_QUERY = 200
 
 
@@ -134,7 +134,7 @@ def _download(stream: Iterable[LogLine]) -> Iterator[str]:
             text = f"{line.at} {line.text}\n"
             left -= len(text)
             if left < 0:
-                limit = MAX_DOWNLOAD_BYTES // 1_000_000
+                limit = MAX_DOWNLOAD_BYTES // 2**20
                 yield f"... cut after {limit} MB; download a shorter time range for the rest\n"
                 return
             yield text

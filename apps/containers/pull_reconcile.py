@@ -155,7 +155,7 @@ def _copy_from_host(row: Pull, holder: Host, reason: str) -> ReconcileResult:
     if current is not None:
         text = f"Waiting: {holder} is sending {current.image} to {current.host}."
         return ReconcileResult(state="pulling", message=text, requeue_after=_RETRY_WHILE_BUSY)
-    _note_progress(row, f"Copying {row.image} from {holder} to {row.host} ({found.size // 1_000_000} MB)")
+    _note_progress(row, f"Copying {row.image} from {holder} to {row.host} ({found.size // 2**20} MB)")
     try:
         _transfer(row, holder, found.size)
     except EngineDown:
@@ -190,9 +190,7 @@ def _with_progress(row: Pull, archive: Stream[bytes], size: int, sender: str) ->
     sent, reported = 0, 0.0
     for piece in archive:
         if time.monotonic() - reported >= REPORT_EVERY:
-            _report_progress(
-                row, min(99, sent * 100 // max(size, 1)), f"{sent // 1_000_000} MB sent by {sender}", sender
-            )
+            _report_progress(row, min(99, sent * 100 // max(size, 1)), f"{sent // 2**20} MB sent by {sender}", sender)
             reported = time.monotonic()
         yield piece
         sent += len(piece)

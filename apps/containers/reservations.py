@@ -33,7 +33,7 @@ def _require_fit(field: str, wanted: int, limits: list[int | None], words: Calla
 
 
 def _in_mib(value: int) -> str:
-    return f"{value / _MIB:,.0f} MiB of memory"
+    return f"{value / _MIB:,.0f} MB of memory"
 
 
 def _in_cpus(value: int) -> str:

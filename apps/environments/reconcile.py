@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apps.core.hooks import hooks
+from apps.core.plurals import counted
 from apps.core.result import ReconcileResult
 from apps.environments.models import Environment, RoleGroup
 from apps.environments.services import role_groups_sync
@@ -19,9 +20,8 @@ def reconcile_environment(row: Environment) -> ReconcileResult:
     ) in hooks.on_environment_removed:  # from the top down: stacks, then containers, then the hosts they stand on
         left = empty(row.pk)
         if left:
-            return ReconcileResult(
-                state="removing", message=f"Waiting for {left} things inside to go", requeue_after=1.0
-            )
+            message = f"Waiting for {counted(left, 'thing')} inside to go"
+            return ReconcileResult(state="removing", message=message, requeue_after=1.0)
     for role in RoleGroup.objects.filter(environment=row).select_related("group"):
         role.group.delete()
     return ReconcileResult(state="removed")

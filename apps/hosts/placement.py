@@ -131,7 +131,7 @@ def _by_holders(fleet: Fleet, ports: Iterable[tuple[int, str]], ids: Iterable[in
 def check_reservations(requirements: PlacementRequirements, fleet: Fleet) -> Iterator[Refusal]:
     """What is reserved on a host does not exceed what it has; a host of which nobody knows that refuses nothing."""
     if requirements.memory and (full := _hosts_without(requirements.memory, fleet, 0)):
-        yield f"it has less than {requirements.memory // _MIB} MiB of memory that is not reserved", full
+        yield f"it has less than {requirements.memory // _MIB} MB of memory that is not reserved", full
     if requirements.milli_cpu and (full := _hosts_without(requirements.milli_cpu, fleet, 1)):
         yield f"it has less than {requirements.milli_cpu / 1000:g} CPUs that are not reserved", full
 

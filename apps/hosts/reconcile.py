@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from apps.control.load import is_behind
 from apps.core.defaults import setting_int
+from apps.core.plurals import counted
 from apps.core.result import ReconcileResult
 from apps.drivers import registry
 from apps.drivers.base import (
@@ -84,7 +85,7 @@ def fence_replaced_containers(row: Host, seen: Sequence[EngineContainer]) -> Rec
     left = workloads.fence(row, seen) if row.lost_at else 0
     if not left:
         return None
-    message = f"It is back; {left} containers that were replaced elsewhere are removed first."
+    message = f"It is back; first {counted(left, 'container')} replaced elsewhere must be removed."
     return ReconcileResult(state="reconnecting", message=message, status=row.status, requeue_after=0.5)
 
 
@@ -158,7 +159,8 @@ def _remove(row: Host) -> ReconcileResult:
         return ReconcileResult(state="purged")
     left = workloads.on_host_removed(row)
     if left:
-        return ReconcileResult(state="removing", message=f"Waiting for {left} containers to go", requeue_after=1.0)
+        message = f"Waiting for {counted(left, 'container')} to go"
+        return ReconcileResult(state="removing", message=message, requeue_after=1.0)
     credentials_revoke(row)
     _remove_system_container(row)
     registry.discard_driver(endpoint_of(row))

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from apps.core.plurals import counted
 from apps.core.result import ReconcileResult
 from apps.network.check_members import CheckState, check_states
 from apps.network.check_verdicts import BROKEN, LONGEST, OK, count_open, is_decided, judge_hosts, judge_pairs, worst
@@ -51,7 +52,8 @@ def _pending_result(state: CheckState) -> ReconcileResult:
     left = count_open(state.terms, state.members, state.reports)
     reported = sum(member.key in state.reports for member in hosts)
     text = (
-        f"{reported} of {len(hosts)} hosts have reported; {everything - left} of {everything} checks are fine so far."
+        f"Reports of {reported} of {counted(len(hosts), 'host')};"
+        f" {everything - left} of {counted(everything, 'check')} fine so far."
     )
     done = 100 * (everything - left) // max(everything, 1)
     return ReconcileResult(
@@ -65,6 +67,9 @@ def _summary(state: CheckState) -> tuple[str, str]:
     levels = [*(host.level for host in hosts), *(pair.level for pair in pairs)]
     failed, warned = levels.count(BROKEN), sum(level not in {OK, BROKEN} for level in levels)
     if not failed and not warned:
-        return OK, f"All is well with {len(hosts)} hosts and {len(pairs)} pairs of them."
-    text = f"{failed} checks of hosts and pairs of hosts failed, {warned} have warnings; see the page of the network."
+        return OK, f"All is well with {counted(len(hosts), 'host')} and {counted(len(pairs), 'pair')} of them."
+    text = (
+        f"Of the checks of hosts and pairs of hosts, {failed} failed and {warned} ended with warnings;"
+        " see the page of the network."
+    )
     return worst(levels), text

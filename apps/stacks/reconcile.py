@@ -20,6 +20,7 @@ from apps.containers.services import build_container, requested_host
 from apps.containers.timeline import record_event
 from apps.control.models import PENDING_STATES, Operation
 from apps.control.services import create_all, note_progress
+from apps.core.plurals import counted
 from apps.core.result import ReconcileResult
 from apps.environments.actor import SYSTEM
 from apps.network.addresses import release_retained
@@ -302,7 +303,7 @@ def _is_settling(row: Service, unready: int) -> bool:
 def _removal_outcome(row: Service) -> ReconcileResult:
     left = Container.all_objects.filter(spread_key=str(row.uuid), removed=None).count()
     if left:
-        message = f"Waiting for {left} containers to go"
+        message = f"Waiting for {counted(left, 'container')} to go"
         return ReconcileResult(state="removing", message=message, requeue_after=RECHECK_SECONDS)
     links_remove_all(row)
     release_retained(f"{row.uuid}/")
@@ -359,9 +360,8 @@ def reconcile_stack(row: Stack) -> ReconcileResult:
             if not service.removal_requested:
                 service_remove(service, actor=SYSTEM, with_stack=True)
         if services:
-            return ReconcileResult(
-                state="removing", message=f"Waiting for {len(services)} services to go", requeue_after=RECHECK_SECONDS
-            )
+            message = f"Waiting for {counted(len(services), 'service')} to go"
+            return ReconcileResult(state="removing", message=message, requeue_after=RECHECK_SECONDS)
         return ReconcileResult(state="removed")
     rollout = reconcile_rollout(row, services)
     if rollout is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from apps.control.models import PENDING_STATES, Operation
 from apps.control.services import request_change
 from apps.core.errors import Problem
+from apps.core.plurals import counted
 from apps.core.result import ReconcileResult
 from apps.environments.actor import SYSTEM
 from apps.stacks.lifecycle import SERVICE
@@ -89,7 +90,7 @@ def reconcile_rollout(stack: Stack, services: Sequence[Service]) -> ReconcileRes
     return ReconcileResult(
         state=stack.transition_state or stack.display_state,
         status=status,
-        message=_first_trouble(waiting) or f"{done} of {total} services are done; next is {waiting[0].name}",
+        message=_first_trouble(waiting) or f"{done} of {counted(total, 'service')} done; next is {waiting[0].name}",
         progress=100 * done // max(total, 1),
         requeue_after=RECHECK_SECONDS,
     )

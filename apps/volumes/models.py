@@ -83,7 +83,9 @@ class Volume(TenantRow):
         """What a container mounts is not removed, whether the container runs or not."""
         if action != "remove" or not self.users:
             return ""
-        return _("Not possible: %(names)s use it. Remove them first.") % {"names": name_users(self.users)}
+        return _("Not possible: it is used by %(names)s. Remove what uses it first.") % {
+            "names": name_users(self.users)
+        }
 
 
 def name_users(names: list[str]) -> str:

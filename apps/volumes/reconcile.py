@@ -35,7 +35,7 @@ def reconcile_volume(row: Volume) -> ReconcileResult:
 def _remove(row: Volume, engine: Driver) -> ReconcileResult:
     users = users_of(row)
     if users:
-        message = f"It stays: {name_users(users)} use it. Remove them first, then try again."
+        message = f"It stays: it is used by {name_users(users)}. Remove what uses it, then try again."
         return ReconcileResult(state="error", message=message, failed=True, fields={"users": users})
     if row.on_engine or _is_made_for(row, engine.find_volume(row.name)):
         engine.remove_volume(row.name)  # one that could not be made may have the name of somebody else's

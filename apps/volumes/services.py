@@ -125,7 +125,7 @@ def volume_act(row: Volume, action: str, *, actor: Actor, users: Sequence[str] |
     if action == "remove":
         users = list(users_of(row) if users is None else users)
         if users:
-            message = f"{row.short_name} is used by {name_users(users)}. Remove them first."
+            message = f"{row.short_name} is used by {name_users(users)}. Remove what uses it first."
             raise ActionNotAvailable(message, field="action")
         row.users = []  # as they are now: those of the last listing may be gone
     request_change(row, action, actor=actor, request={"name": row.name, "host": str(row.host), "size": row.size})

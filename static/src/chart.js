@@ -6,36 +6,30 @@ import { ReconnectingSocket } from "./parts/reconnecting_socket.js";
 const LIVE_SECONDS = 120;
 const GAP_SECONDS = 3; // recorded points nearer to a live one are duplicates
 const HISTORY_INTERVAL = 60_000;
-const UNITS = ["B", "kB", "MB", "GB", "TB"];
-const BINARY_UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
+const UNITS = ["B", "KB", "MB", "GB", "TB"]; // of 1024, as everywhere in the console
 const POWERS_OF_TWO = Array.from({ length: 48 }, (_none, at) => 2 ** at);
 
-function formatSize(value, step = 1000, units = UNITS) {
+function formatSize(value) {
   let unit = 0;
   let scaled = value ?? 0;
-  while (scaled >= step && unit < units.length - 1) {
-    scaled /= step;
+  while (scaled >= 1024 && unit < UNITS.length - 1) {
+    scaled /= 1024;
     unit += 1;
   }
-  return `${scaled >= 100 || unit === 0 ? Math.round(scaled) : scaled.toFixed(1)} ${units[unit]}`;
-}
-
-// Memory is sold and limited in powers of two; traffic is counted in powers of ten.
-function formatMemory(value) {
-  return formatSize(value, 1024, BINARY_UNITS);
+  return `${scaled >= 100 || unit === 0 ? Math.round(scaled) : scaled.toFixed(1)} ${UNITS[unit]}`;
 }
 
 const CHART_KINDS = {
   cpu: { fields: ["cpu"], text: (p) => `${p.cpu.toFixed(1)} %`, axis: (v) => `${v} %`, minimum: 5 },
   memory: {
     fields: ["memory"],
-    text: (p) => (p.memory_limit > 0 ? `${formatMemory(p.memory)} / ${formatMemory(p.memory_limit)}` : formatMemory(p.memory)),
-    axis: formatMemory,
+    text: (p) => (p.memory_limit > 0 ? `${formatSize(p.memory)} / ${formatSize(p.memory_limit)}` : formatSize(p.memory)),
+    axis: formatSize,
     steps: POWERS_OF_TWO,
     minimum: 2 ** 20,
   },
-  network: { fields: ["net_rx", "net_tx"], text: (p) => `↓ ${formatSize(p.net_rx)}/s  ↑ ${formatSize(p.net_tx)}/s`, axis: (v) => formatSize(v), minimum: 1000 },
-  disk: { fields: ["disk_read", "disk_write"], text: (p) => `↓ ${formatSize(p.disk_read)}/s  ↑ ${formatSize(p.disk_write)}/s`, axis: (v) => formatSize(v), minimum: 1000 },
+  network: { fields: ["net_rx", "net_tx"], text: (p) => `↓ ${formatSize(p.net_rx)}/s  ↑ ${formatSize(p.net_tx)}/s`, axis: formatSize, steps: POWERS_OF_TWO, minimum: 1024 },
+  disk: { fields: ["disk_read", "disk_write"], text: (p) => `↓ ${formatSize(p.disk_read)}/s  ↑ ${formatSize(p.disk_write)}/s`, axis: formatSize, steps: POWERS_OF_TWO, minimum: 1024 },
 };
 
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200];

@@ -7,6 +7,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,40 @@ IN_TEXTS = re.compile(
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 ABOUT_WORDS = "tests/architecture/test_language.py"
+
+
+BY_HAND = re.compile(
+    r"\{(?:len\([^{}]*\)|(?:[a-z_]+\.)?(?:count|left|number|total|removed))(?::,)?\} (?!is\b|was\b|has\b)[a-z]+s\b"
+)
+"""A number and a plural in a text: 1 would have it, too."""
+
+ALWAYS_SEVERAL = (
+    "{len(images)} images",  # one has its name there
+    "{len(kept)} images",
+    "{count} containers in all",  # of more than one service
+    "{reason} ({count} containers)",
+    "{number} says already",
+    "{len(parts)} parts",
+    "{len(found)} certificates",
+    "{len(rows)} containers",  # more than the most
+    "{len(containers)} containers; name at most",
+    "{len(running)} containers run: name",
+    "{len(rows)} hosts: say which",
+    "{len(found)} keys",
+    "{len(text)} characters",  # of a log
+    "{len(answer.body)} bytes",
+    "{total} differences over",
+)
+
+
+IN_TEMPLATES = re.compile(
+    r"\{% blocktranslate (?!count)[^%]*%\}[^{]*\{\{ (?:n|m|count|total|number|pairs|versions|hosts) \}\} "
+    r"(?:smaller )?(?!is\b)[a-z]+s\b[^%]*\{% endblocktranslate %\}"
+)
+
+
+OTHER_UNITS = re.compile(r"\b(?:[KMGT]iB|kB)\b")
+OTHER_UNITS_IN_TEXTS = re.compile(r"""["'{} ](?:[KMGT]iB|kB)\b[^"\n]*"[,)]""")
 
 
 def words(name: str) -> list[str]:
@@ -123,3 +158,28 @@ def test_no_docstring_or_comment_has_a_word_of_our_own(source: Any, test_modules
 )
 def test_a_word_is_found_whole_wherever_it_stands_in_a_name(name: str, word: str | None) -> None:
     assert forbidden_word(name) == word
+
+
+def test_no_text_makes_a_plural_by_hand(source: Any):
+    found = [
+        f"{module.name}:{number}: {line.strip()}"
+        for module in source
+        for number, line in enumerate(module.text.splitlines(), 1)
+        if BY_HAND.search(line) and not any(each in line for each in ALWAYS_SEVERAL)
+    ]
+    assert not found, "use ngettext, or counted of apps/core/plurals.py"
+
+
+def test_no_template_makes_a_plural_by_hand():
+    texts = ((path, path.read_text()) for path in sorted(Path("templates").rglob("*.html")))
+    found = [f"{path}: {each[0]}" for path, text in texts for each in IN_TEMPLATES.finditer(text)]
+    assert not found, "use blocktranslate count"
+
+
+def test_sizes_have_one_kind_of_units():
+    """Those of Django's filter: KB, MB and GB of 1024 bytes."""
+    shown = [*Path("templates").rglob("*.html"), *Path("static/src").rglob("*.js"), *Path("docs").rglob("*.md")]
+    programs = [*Path("apps").rglob("*.py"), *Path("cli").rglob("*.py")]
+    found = [f"{path}: {each[0]}" for path in shown for each in OTHER_UNITS.finditer(path.read_text())]
+    found += [f"{path}: {each[0]}" for path in programs for each in OTHER_UNITS_IN_TEXTS.finditer(path.read_text())]
+    assert not found

@@ -235,11 +235,11 @@ def test_a_filter_is_trimmed_and_bounded(sent: str, word: str):
     [
         (None, "–"),
         (0, "–"),
-        (1, "1.0\xa0MiB"),
-        ("64", "64.0\xa0MiB"),
-        (2048, "2.0\xa0GiB"),
-        (24_094, "23.5\xa0GiB"),
-        (3 * 1024**2, "3.0\xa0TiB"),
+        (1, "1.0\xa0MB"),
+        ("64", "64.0\xa0MB"),
+        (2048, "2.0\xa0GB"),
+        (24_094, "23.5\xa0GB"),
+        (3 * 1024**2, "3.0\xa0TB"),
     ],
 )
 def test_a_size_in_mebibytes(count: Any, shown: str):

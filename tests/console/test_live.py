@@ -99,7 +99,7 @@ def test_words_for_people_are_marked_for_translation(path: Path):
     text = re.sub(r"{%.*?%}|{{.*?}}", "", text, flags=re.DOTALL)
     bare = re.sub(r"""<(?:"[^"]*"|[^>"])*>""", " ", text)
     known = {
-        "Corral", "TLS", "MiB", "tcp", "udp", "yml", "docker", "compose", "rancher", "stdout", "stderr", "json", "file",
+        "Corral", "TLS", "tcp", "udp", "yml", "docker", "compose", "rancher", "stdout", "stderr", "json", "file",
         "local", "journald", "syslog", "none", "Ctrl", "thinsp", "nbsp", "stack", "environment", "GitHub", "SSH", "UTC",
         "PEM", "HTTP", "HTTPS", "TCP", "insert", "rewrite", "prefix", "global", "defaults",
     }  # fmt: skip

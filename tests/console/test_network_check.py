@@ -19,7 +19,7 @@ def test_a_check_is_asked_for_and_shown(browser_as: Any, at: Any, lab: Environme
     answer(*hosts)
     reconcile_one("networkCheck", NetworkCheck.all_objects.get().pk)
     page = browser_as("rita").get(at("network")).content.decode()
-    assert "All is well with 2 hosts and 1 pairs of them." in page
+    assert "All is well with 2 hosts and 1 pair of them." in page
     assert "0.5 ms" in page
     own = browser_as("rita").get(at("host", pk=hosts[0].pk)).content.decode()
     assert "found nothing wrong with this host" in own

@@ -204,7 +204,7 @@ def test_words_of_the_form_are_marked_for_translation(path: Path) -> None:
         for word in call.keywords
         if word.arg in {"label", "hint", "empty_option"} and isinstance(word.value, ast.Constant)
     ]
-    assert set(bare) <= {"MiB"}
+    assert set(bare) <= {"MB"}
 
 
 def controls() -> Iterator[FormControl]:

@@ -117,7 +117,7 @@ def test_removal_waits_until_everything_inside_is_gone(
     assert (lab.display_state, lab.transitioning, lab.message) == (
         "removing",
         "yes",
-        "Waiting for 1 things inside to go",
+        "Waiting for 1 thing inside to go",
     )
     assert lab.next_attempt_at is not None
     lab = reload(lab)

@@ -73,7 +73,7 @@ def test_the_old_copies_are_gone_before_the_host_counts_again(fleet: SimulatedFl
     reconcile_one("host", fleet.host(2).pk)
     host = fleet.host(2)
     assert host.display_state == "reconnecting"
-    assert "2 containers that were replaced elsewhere are removed first" in host.message
+    assert "first 2 containers replaced elsewhere must be removed" in host.message
     assert bring_back(fleet).display_state == "active"
     assert fleet.names(2) == []
     assert fleet.running() == [f"shop_web_{n}" for n in range(1, 5)]

@@ -62,7 +62,7 @@ def test_progress_is_reported_until_the_last_way_is_known(lab: Environment):
     answer(*hosts[:2])
     reconcile_one("networkCheck", the_check().pk)
     row, operation = the_check(), Operation.all_objects.get(kind="networkCheck")
-    assert (row.state, row.message) == ("checking", "2 of 3 hosts have reported; 6 of 9 checks are fine so far.")
+    assert (row.state, row.message) == ("checking", "Reports of 2 of 3 hosts; 6 of 9 checks fine so far.")
     assert (operation.state, operation.progress) == ("running", 66)
     assert row.next_attempt_at is not None
     answer(hosts[2])
@@ -90,7 +90,7 @@ def test_hosts_that_never_report_are_named_when_time_is_up(lab: Environment):
     view = check_view(lab.pk)
     assert (view.verdict, [host.member.name for host in view.troubled_hosts]) == ("failed", ["h2"])
     assert view.of_host(str(first.uuid)) == ()
-    assert "1 checks of hosts and pairs of hosts failed" in the_check().message
+    assert "Of the checks of hosts and pairs of hosts, 1 failed" in the_check().message
 
 
 def test_a_cut_way_is_found_with_its_direction_and_kept(lab: Environment):

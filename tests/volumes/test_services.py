@@ -217,7 +217,7 @@ def test_the_buttons_know_the_users_without_asking_the_engine(make: Make, mounti
     for number in range(5):
         mounting("data:/d", name=f"web{number}")
     row = volume("data")
-    assert "web0, web1, web2 and 2 more use it" in row.refusal("remove")
+    assert "it is used by web0, web1, web2 and 2 more." in row.refusal("remove")
     assert row.refusal("purge") == ""
 
 
@@ -241,7 +241,7 @@ def test_one_that_came_into_use_after_the_request_stays(make: Make, mounting: An
     reconcile_one("volume", row.pk)
     row.refresh_from_db()
     assert row.display_state == "error"
-    assert "late use it" in row.message
+    assert "it is used by late." in row.message
     assert sim.find_volume("data") is not None
 
 

@@ -46,7 +46,7 @@ def test_an_image_is_pulled_to_every_host(api: ApiClient, host: Host, second: Ho
     made = pull(api, mode="all", labels={})
     assert (made.status, made["type"], made["image"], made["baseType"]) == (201, "pullTask", IMAGE, "genericObject")
     assert made["id"].startswith("1go")
-    assert (made["transitioning"], made["transitioningMessage"]) == ("yes", "0 of 2 hosts are done")
+    assert (made["transitioning"], made["transitioningMessage"]) == ("yes", "0 of 2 hosts done")
     assert set(made["status"].values()) == {"Pulling"}
     run_until_idle()
     done = api.get(f"pulltasks/{made['id']}")

@@ -29,7 +29,7 @@ from corral_agent.private_file import write_private
 log = logging.getLogger("corral_agent")
 
 _TOO_LARGE = (
-    "{count} containers that run here have a larger MTU than the {mtu} that fits now: longer packets are refused or"
+    "{which} a larger MTU than the {mtu} that fits now: longer packets are refused or"
     " fragmented one by one. Evacuate the host once: its network is made anew when no container is left in it"
 )
 _SHOW_TUNNEL = ("wg", "show", wireguard.DEVICE, "dump")
@@ -93,7 +93,7 @@ class NetworkDevices:
         too_large = self._mtus.reduce(document, found, everybody)
         return Outcome(
             conflict=conflict,
-            warning=warning or (_TOO_LARGE.format(count=too_large, mtu=document.mtu) if too_large else ""),
+            warning=warning or (_TOO_LARGE.format(which=_which(too_large), mtu=document.mtu) if too_large else ""),
             tunnel=tunnel,
             guests=everybody,
             # Before the port was as it is now, nobody could hear an announcement.
@@ -264,3 +264,7 @@ def _create_tunnel() -> None:
 def _write_secret(path: Path, text: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private(path, f"{text}\n")
+
+
+def _which(containers: int) -> str:
+    return "1 container that runs here has" if containers == 1 else f"{containers} containers that run here have"

@@ -11,6 +11,7 @@ from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import Data, Resource
 from apps.api.wire.roles import OPERATOR_INPUT
 from apps.containers.image_pulls import PullTask, find_task, image_pull, tasks_of
+from apps.core.plurals import counted
 
 
 class PullTaskResource(Resource):
@@ -65,7 +66,7 @@ def _progress(task: PullTask) -> str | None:
     """How many hosts are left: clients look at the status again whenever this changes."""
     if task.transitioning == "no":
         return None
-    return f"{len(task.pulls) - task.hosts_left} of {len(task.pulls)} hosts are done"
+    return f"{len(task.pulls) - task.hosts_left} of {counted(len(task.pulls), 'host')} done"
 
 
 def _percent(task: PullTask) -> int | None:

@@ -1,4 +1,4 @@
-"""How much of a host may be reserved, as people type it: MiB of memory and processors."""
+"""How much of a host may be reserved, as people type it: MB of memory and processors."""
 
 from __future__ import annotations
 

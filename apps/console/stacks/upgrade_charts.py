@@ -45,7 +45,7 @@ def number(value: float | None) -> str:
 
 def memory(value: float | None) -> str:
     """Bytes."""
-    return "–" if value is None else f"{value / _MEBIBYTE:.0f} MiB"
+    return "–" if value is None else f"{value / _MEBIBYTE:.0f} MB"
 
 
 def percent(value: float | None) -> str:

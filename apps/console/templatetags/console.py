@@ -110,8 +110,8 @@ def seen_ago(host: Host) -> SafeString | str:
 
 @register.filter
 def mebibytes(count: Any) -> str:
-    """A size given in MiB, with binary unit names (KiB, MiB), which Django's filter does not have."""
-    return filesizeformat(int(count) * 1024 * 1024).replace("B", "iB") if count else "–"
+    """A size given in MB, in the units of all sizes: a KB has 1024 bytes."""
+    return filesizeformat(int(count) * 1024 * 1024) if count else "–"
 
 
 @register.simple_tag

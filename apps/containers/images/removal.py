@@ -14,6 +14,7 @@ from apps.containers.images.selectors import needed_images
 from apps.containers.models import ImageRemoval
 from apps.control.reconcile import extend_lease
 from apps.core.events import row_changed
+from apps.core.plurals import counted
 from apps.core.result import ReconcileResult
 from apps.drivers.base import Driver, EngineDown, EngineError, EngineImage, EngineNotFound
 from apps.hosts.selectors import driver_of
@@ -54,7 +55,7 @@ def _report(row: ImageRemoval, status: Mapping[str, Any]) -> bool:
     """Renew the lease and show the progress; False when somebody cancelled, or took over."""
     if not extend_lease(row):
         return False
-    text = f"{len(status['removed'])} of {len(row.images)} images removed"
+    text = f"{len(status['removed'])} of {counted(len(row.images), 'image')} removed"
     ImageRemoval.all_objects.filter(pk=row.pk).update(status=dict(status), state="removing", message=text)
     row_changed(row.environment_id, row.KIND, row.pk)
     return True
@@ -177,5 +178,7 @@ def _sentences(status: Mapping[str, Any]) -> list[str]:
     listed = ", ".join(names[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
     found = [f"Removed {listed}."] if names else []
     found += [f"The image stays as {', '.join(each['left'][:_MAX_NAMED])}." for each in untagged[:_MAX_NAMED]]
-    count = len(kept) + len(status["removed"]) + len(untagged)
-    return [*found, f"{len(kept)} of {count} images stay."] if kept else found
+    if not kept:
+        return found
+    count = counted(len(kept) + len(status["removed"]) + len(untagged), "image")
+    return [*found, f"{len(kept)} of {count} {'stays' if len(kept) == 1 else 'stay'}."]

@@ -213,7 +213,7 @@ def test_a_device_whose_program_answers_somebody_else_is_made_anew(
 def test_containers_that_keep_a_larger_mtu_are_said(programs: Programs, network: NetworkDevices):
     assert network.ensure(PLAIN, ENDPOINTS).warning == ""
     warning = network.ensure(ENCRYPTED, ENDPOINTS).warning
-    assert warning.startswith(f"1 containers that run here have a larger MTU than the {ENCRYPTED.mtu} that fits now")
+    assert warning.startswith(f"1 container that runs here has a larger MTU than the {ENCRYPTED.mtu} that fits now")
     assert "Evacuate the host once" in warning
     programs.links[3]["mtu"] = ENCRYPTED.mtu
     assert network.ensure(ENCRYPTED, ENDPOINTS).warning == ""

@@ -93,7 +93,7 @@ def test_what_a_container_uses_stays_and_the_container_is_named(
     (kept,) = row.status["kept"]
     assert kept["name"] == "app:2"
     assert "the running container " in kept["reason"]
-    assert (row.display_state, row.message) == ("finished", "Removed app:0, app:1. 1 of 2 images stay.")
+    assert (row.display_state, row.message) == ("finished", "Removed app:0, app:1. 1 of 2 images stays.")
     assert OperationLine.objects.filter(text__startswith="app:2 stays:").exists()
     assert "app:2" in names(sim)
 

@@ -79,7 +79,7 @@ class ResourceFields(NetworkFields):
         engine=harmless("Memory"),
         compose=ComposeKey("mem_limit", "size"),
         form=FormControl(
-            section="limits", kind="number", label=_("Memory"), hint="MiB", placeholder=_("no limit"), factor=_MIB,
+            section="limits", kind="number", label=_("Memory"), hint="MB", placeholder=_("no limit"), factor=_MIB,
             row=1, column=1, opens=True,
         ),
         kubernetes="containers[].resources.limits.memory", swarm="Resources.Limits.MemoryBytes",
@@ -95,7 +95,7 @@ class ResourceFields(NetworkFields):
         engine=harmless("MemoryReservation"),
         compose=ComposeKey("mem_reservation", "size"),
         form=FormControl(
-            section="limits", kind="number", label=_("Reserved memory"), hint="MiB", placeholder=_("none"),
+            section="limits", kind="number", label=_("Reserved memory"), hint="MB", placeholder=_("none"),
             factor=_MIB, row=3, column=1, opens=True,
         ),
         kubernetes="containers[].resources.requests.memory", swarm="Resources.Reservations.MemoryBytes",
@@ -172,7 +172,7 @@ class ResourceFields(NetworkFields):
         engine=harmless("ShmSize", read=engine_values.read_shm_size),
         compose=ComposeKey("shm_size", "size"),
         form=FormControl(
-            section="limits", kind="number", label=_("Shared memory"), hint="MiB", placeholder="64", factor=_MIB,
+            section="limits", kind="number", label=_("Shared memory"), hint="MB", placeholder="64", factor=_MIB,
             row=1, column=5,
         ),
         kubernetes="emptyDir with medium Memory at /dev/shm", swarm="ContainerSpec.Mounts: tmpfs at /dev/shm",
