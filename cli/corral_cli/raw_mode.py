@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from corral_cli.terminal import UserTerminal
@@ -40,15 +41,29 @@ def _send_end(connection: MessageSocket, *, tty: bool) -> None:
 
 
 def _pass_input(terminal: UserTerminal, connection: MessageSocket, is_terminal: bool, tty: bool) -> None:  # noqa: FBT001 - of a thread
-    source: Any = getattr(terminal.stdin, "buffer", None)
+    read = _reader_of(terminal.stdin)
     with contextlib.suppress(OSError, ValueError):
         while connection.closed is None:
-            data = source.read1(_PIECE) if source is not None else terminal.stdin.readline().encode()
+            data = read()
             if not data:
                 break
             connection.send(data)
         if not is_terminal:
             _send_end(connection, tty=tty)
+
+
+def _reader_of(stdin: Any) -> Callable[[], bytes]:
+    """What reads the next piece of the input; empty at its end.
+
+    From the descriptor where there is one: a thread that waits inside Python's own buffer keeps its lock, and the
+    interpreter aborts at its end over it. That is any command that ends before its input does.
+    """
+    source: Any = getattr(stdin, "buffer", None)
+    try:
+        descriptor = stdin.fileno()
+    except (OSError, ValueError, AttributeError):
+        return lambda: source.read1(_PIECE) if source is not None else stdin.readline().encode()
+    return lambda: os.read(descriptor, _PIECE)
 
 
 @contextlib.contextmanager

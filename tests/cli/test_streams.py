@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +18,7 @@ from corral_cli.raw_mode import raw_terminal
 from corral_cli.sizes import size_text
 from corral_cli.terminal import UserTerminal
 from tests.cli.command_line import CommandLine, ScriptedSocket
+from tests.docker.portal_process import ROOT
 from tests.wire.api_client import run_until_idle
 
 AT = "2026-01-31T12:00:0{}Z"
@@ -179,6 +182,34 @@ def test_a_pipe_is_read_unless_only_a_terminal_is_meant(
     found = shop.succeed("exec", *arguments, "shop/web", "cat", stdin="x\n")
     (body,) = [body for _method, path, body in found.transport.requests if "action=execute" in path]
     assert body["attachStdin"] is is_attached
+
+
+WAITING_FOR_INPUT = """
+import sys, time
+from corral_cli.raw_mode import raw_terminal
+from corral_cli.terminal import UserTerminal
+class Connection:
+    closed, sent = None, b""
+    def send(self, data): self.sent += data
+connection = Connection()
+with raw_terminal(UserTerminal.of_process(), connection, attach=True, tty=False):
+    while not connection.sent:
+        time.sleep(0.01)
+    time.sleep(0.1)  # it waits for more
+sys.stdout.write(connection.sent.decode())
+sys.exit(3)
+"""
+
+
+def test_a_command_may_end_before_its_input_does():
+    reading, writing = os.pipe()
+    os.write(writing, b"one")
+    program = [sys.executable, "-c", WAITING_FOR_INPUT]
+    where = {**os.environ, "PYTHONPATH": str(ROOT / "cli")}
+    found = subprocess.run(program, env=where, stdin=reading, capture_output=True, timeout=60, check=False)
+    for each in (reading, writing):
+        os.close(each)
+    assert (found.returncode, found.stdout, found.stderr) == (3, b"one", b"")
 
 
 def test_a_terminal_is_given_where_people_look_or_say_so(shop: CommandLine):
