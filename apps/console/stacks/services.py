@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from apps.console.components import buttons
 from apps.console.components.edit_form import Edit, handle_edit
@@ -320,5 +321,6 @@ def undo(ctx: RequestContext, pk: int) -> HttpResponse:
     was_deleted = row.removal_requested
     change_undo(row, actor=ctx.actor)
     row.refresh_from_db()
-    message = _("Service %(name)s stays.") if was_deleted else _("%(name)s keeps its %(count)d containers.")
+    kept = ngettext("%(name)s keeps its %(count)d container.", "%(name)s keeps its %(count)d containers.", row.scale)
+    message = _("Service %(name)s stays.") if was_deleted else kept
     return ctx.success_response(message % {"name": row.name, "count": row.scale})
