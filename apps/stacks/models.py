@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
@@ -54,6 +55,9 @@ class Stack(TenantRow):
     KIND = "stack"
     LIFECYCLE = STACK
     CLEARED_BY_CHANGES = CLEARED_BY_CHANGES
+
+    file_warnings: Sequence[str] = ()
+    """What of its files was not carried over, on the row that `stack_create` returns; kept with the operation."""
 
     docker_compose = EncryptedTextField(blank=True)
     rancher_compose = EncryptedTextField(blank=True)

@@ -111,7 +111,7 @@ def stack_create(
         with unique_or(stack_taken(row.name), STACK_NAME_ONCE):
             operation = create(row, actor=actor, request={"name": name, "dockerCompose": docker_compose})
         if parsed is not None:
-            texts = (*notes, *_warnings(parsed), *_import(row, parsed, actor, operation))
+            texts = row.file_warnings = (*notes, *_warnings(parsed), *_import(row, parsed, actor, operation))
             OperationLine.objects.bulk_create([OperationLine(operation=operation, text=text) for text in texts])
     return row
 

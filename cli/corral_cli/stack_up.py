@@ -147,7 +147,8 @@ class StackUp:
             stack = self._waiter.until_settled(self._api.post("environments", body))
             return self._reload(self.run_on(stack, request))
         stack = self._api.post("environments", {**body, **request.files.body()})
-        self._preview(stack, request)  # for its warnings: the answer to a creation has none
+        for text in stack.get("warnings") or ():
+            self._log.warn(str(text))
         steps = [{"name": each["name"], "change": "create"} for each in self._services_of(stack)]
         self._describe(stack, request, steps, is_new=True)
         self._log.info(f"Creating stack {request.stack}")

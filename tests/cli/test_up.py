@@ -41,6 +41,13 @@ def test_up_creates_the_stack_and_starts_it(cli: CommandLine):
     ]
 
 
+def test_a_new_stack_takes_no_preview_for_its_warnings(cli: CommandLine):
+    cli.write("docker-compose.yml", FILE + "  healthcheck: {test: [CMD, 'true'], intervall: 3s}\n")
+    found = cli.succeed("up", "-d", "-s", "shop")
+    assert any("Did you mean `interval`?" in line for line in found.messages)
+    assert not [call for call in found.calls if "previewupgrade" in call]
+
+
 def test_up_again_changes_nothing(cli: CommandLine):
     deploy(cli)
     found = cli.succeed("up", "-d", "-s", "shop")

@@ -202,3 +202,12 @@ def test_setting_the_links_that_are_there_keeps_them(api: ApiClient, stack: dict
         assert api.post(f"services/{stack['front']}?action=setservicelinks", links).status == 202
     assert api.get("serviceconsumemaps").ids == before
     assert not RemovedServiceLink.objects.exists()
+
+
+def test_the_answer_to_a_creation_says_what_of_the_files_is_left_out(api: ApiClient):
+    files = {"dockerCompose": "web: {image: 'bb:1', prots: ['80'], links: [later]}\nlater: {image: 'bb:1'}\n"}
+    made = api.post("environments", {"name": "shop", **files})
+    assert made["warnings"] == ["web: line 1: `prots` is not a key of a service and is left out. Did you mean `ports`?"]
+    run_until_idle()
+    assert api.get(f"environments/{made['id']}")["warnings"] is None
+    assert api.post("environments", {"name": "empty"})["warnings"] == []

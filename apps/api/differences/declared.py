@@ -70,6 +70,7 @@ container | action setlabels | labels are changed by an upgrade, as engines cann
 launchConfig, secondaryLaunchConfig | action * | a launch configuration is a value; what is done is done to the
     containers made from it
 environment | field bundle | files of a stack in one archive
+environment | field warnings | what of the files of a new stack is not carried over, in the answer to its creation
 externalService | action restart input | there is nothing to be restarted batch by batch
 host | action dockersocket | whoever has an engine's socket has the host; the policy of hosts would not hold
 githubconfig, ldapconfig, openldapconfig | action test, action confirm, action resync | a provider is tried before

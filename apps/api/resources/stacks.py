@@ -130,6 +130,7 @@ class StackResource(Resource):
         previousExternalId  string      r
         rancherCompose      string      c
         startOnCreate       boolean     c  <start_on_create
+        warnings            array[string] r
     """)
     computed = {
         "bundle": lambda context: None,  # noqa: ARG005 - read once, and kept as compose files
@@ -141,6 +142,7 @@ class StackResource(Resource):
         "healthState": _health,
         "previousEnvironment": _previous("variables"),
         "previousExternalId": _previous("external_id"),
+        "warnings": lambda context: None,  # noqa: ARG005 - in the answer to its creation, and kept with the operation
     }
     custom_actions = {
         "activateservices": Action(
@@ -194,8 +196,15 @@ class StackResource(Resource):
                     found[revision.stack_id]["previous"] = revision
         return found
 
-    def create(self, caller: ApiCaller, data: Data) -> Stack:
-        """Create a stack, with the services of its compose files, or of a bundle: a zip or tar in base64."""
+    def create(self, caller: ApiCaller, data: Data) -> tuple[Stack, Data]:
+        """Create a stack, with the services of its compose files, or of a bundle: a zip or tar in base64.
+
+        The answer has the `warnings` of the files, which nothing says afterwards.
+        """
+        row = self._create(caller, data)
+        return row, {"warnings": list(row.file_warnings)}
+
+    def _create(self, caller: ApiCaller, data: Data) -> Stack:
         more = pick(
             data,
             description="description",
