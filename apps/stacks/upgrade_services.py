@@ -86,6 +86,18 @@ class UpgradeStrategy:
         }
 
 
+def last_strategy(row: Service, *, verdict: Mapping[str, Any] | None = None) -> UpgradeStrategy:
+    """How the service was upgraded last, for an upgrade that nobody says it of; judged as `verdict` says."""
+    kept = row.upgrade or {}
+    return UpgradeStrategy(
+        kept.get("batchSize", 1),
+        kept.get("intervalMillis", 2000),
+        bool(kept.get("startFirst", False)),
+        verdict=verdict,
+        min_ready=kept.get("minReadySeconds"),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class PreparedUpgrade:
     """An upgrade that was checked: the columns of the next revision, and how it goes on."""
@@ -194,16 +206,17 @@ def write_upgrade(
 
 def way_back_of(row: Service) -> int:
     """The revision that a rollback of the next upgrade leads to: one that replaces an unfinished upgrade keeps its."""
-    return row.previous_revision or row.revision if _is_unfinished(row) else row.revision
+    return row.previous_revision or row.revision if is_unfinished(row) else row.revision
 
 
-def _is_unfinished(row: Service) -> bool:
+def is_unfinished(row: Service) -> bool:
+    """Whether another upgrade would replace one that is not finished."""
     return row.upgrade_phase in {UPGRADING, CANCELED} and row.display_state in REPLACEABLE.split()
 
 
 def in_place_action(row: Service) -> str:
     """The action by which columns of the service change that replace no container, such as its scale."""
-    return "upgrade" if _is_unfinished(row) and row.upgrade_target_id is None else "update"
+    return "upgrade" if is_unfinished(row) and row.upgrade_target_id is None else "update"
 
 
 def write_in_place(

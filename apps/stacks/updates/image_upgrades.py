@@ -37,13 +37,12 @@ from apps.stacks.updates.outcomes import (
 )
 from apps.stacks.updates.policies import PolicyIndex, policy_owner
 from apps.stacks.updates.policy import UPGRADE
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.upgrade_services import last_strategy, service_upgrade
 from apps.stacks.verdict.observation import UpgradeObservation
-from apps.stacks.verdict.settings import FINISH, ROLLBACK, VerdictSettings
+from apps.stacks.verdict.settings import ENDS_BY_ITSELF
 
 log = logging.getLogger(__name__)
 
-_ENDS_BY_ITSELF = VerdictSettings(on_good=FINISH, on_bad=ROLLBACK)
 _BUSY = frozenset(
     {"upgrading", "canceling-upgrade", "rolling-back", "canceling-rollback", "finishing-upgrade", "restarting"}
 )
@@ -79,14 +78,7 @@ def _begin(
     """Request the upgrade; what ran before is kept with the revision of before, so that a rollback means it."""
     digests, before = {each.image: each.digest for each in found}, {each.image: each.running for each in found}
     held, previous = dict(row.image_pins), row.revision
-    settings = row.upgrade or {}
-    strategy = UpgradeStrategy(
-        settings.get("batchSize", 1),
-        settings.get("intervalMillis", 2000),
-        bool(settings.get("startFirst", False)),
-        verdict=judged,
-        min_ready=settings.get("minReadySeconds"),
-    )
+    strategy = last_strategy(row, verdict=judged)
     service_upgrade(
         row,
         actor=actor,
@@ -187,7 +179,7 @@ def _was_tried(last: ImageUpgrade | None, found: Iterable[ImageUpdate]) -> bool:
 
 def _try(row: Service, found: Sequence[ImageUpdate], now: datetime) -> bool:
     """Begin an upgrade; one that is refused is noted, and counts as tried."""
-    judged = None if row.verdict_settings else _ENDS_BY_ITSELF.to_json()
+    judged = None if row.verdict_settings else ENDS_BY_ITSELF.to_json()
     previous = row.revision
     outcome, message = GOING, ""
     try:

@@ -47,6 +47,10 @@ class VerdictSettings:
         return cls(int(stored["minutes"]), str(stored["onGood"]), str(stored["onBad"]), pattern)
 
 
+ENDS_BY_ITSELF = VerdictSettings(on_good=FINISH, on_bad=ROLLBACK)
+"""How an upgrade is judged that a program begins and nobody watches."""
+
+
 def parse_verdict(sent: Any, field: str = "verdict") -> VerdictSettings | None:
     """What was sent, checked; None where upgrades are not to be judged (0 minutes). Raises `Invalid`."""
     if sent is None:
