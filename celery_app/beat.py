@@ -19,6 +19,7 @@ PERIODS: dict[str, float] = {
     "end-exchanged-keys": 60,
     "delete-expired-rows": 600,
     "delete-expired-statistics": 600,
+    "delete-webhook-calls": 600,
     "release-lost-addresses": 300,
 }
 

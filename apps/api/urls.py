@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path, re_path, resolve
 
 from apps.api import resources, v2beta
 from apps.api.catalog import CatalogView
+from apps.api.deploy_webhooks import DeployWebhookView
 from apps.api.metrics.response import metrics_response
 from apps.api.openapi.document import openapi_response
 from apps.api.openapi.reference_page import reference_page
@@ -52,6 +53,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Line breaks too: what is below /v1 is answered as the API answers.
     re_path(r"^v1(?:/(?P<path>[\s\S]*))?\Z", ApiView.as_view(), name="v1"),
     re_path(r"^v2-beta(?:/(?P<path>.*))?$", ApiView.as_view(dialect=V2_BETA), name="v2-beta"),
+    re_path(r"^v1-webhooks/(?P<key>[^/]{1,64})/?\Z", DeployWebhookView.as_view(), name="deploy-webhook"),
     re_path(r"^v1-catalog(?:/(?P<path>.*))?$", CatalogView.as_view()),
 ]
 

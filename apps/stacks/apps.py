@@ -14,13 +14,10 @@ class StacksConfig(AppConfig):
     def ready(self) -> None:
         """Register the reconcilers, what requeues them, the workload, and what empties a removed environment."""
         from apps.control.kinds import register, requeue_owners
-        from apps.control.periodic import register_job
         from apps.core.hooks import hooks
         from apps.hosts.workloads import workloads
         from apps.stacks import drain, goal, handover_steps, locks, members, reconcile, services, undo, upgrade_services
         from apps.stacks.models import Service, Stack
-        from apps.stacks.updates.rounds import follow_images
-        from apps.stacks.verdict.observer import judge_upgrades
         from apps.stacks.workload import ServiceWorkload
 
         slow = {f"stack.{action}": UPGRADE_DEADLINE for action in ("upgrade", "rollback", "finishupgrade")}
@@ -33,6 +30,7 @@ class StacksConfig(AppConfig):
         _keep_deleted()
         _name_images()
         _register_promotions()
+        _register_webhooks()
         workloads.register(ServiceWorkload())
         _register_documents()
         requeue_owners("host", drain.services_of_returned_host)
@@ -43,8 +41,7 @@ class StacksConfig(AppConfig):
         requeue_owners("container", members.selecting_containers)
         requeue_owners("service", members.selecting_services)
         _register_balancers()
-        register_job("judge-upgrades", judge_upgrades)
-        register_job("follow-images", follow_images)
+        _register_jobs()
         hooks.lock_refusal = locks.lock_refusal
         hooks.on_environment_removed.insert(0, services.remove_environment_stacks)
 
@@ -58,6 +55,27 @@ def _register_promotions() -> None:
     slow = {f"promotion.{action}": UPGRADE_DEADLINE for action in ("create", "approve", "undo")}
     register(Promotion, reconcile_promotion, operation_deadlines=slow)
     requeue_owners("stack", promotions_to_requeue)
+
+
+def _register_webhooks() -> None:
+    """Have the loop see deploy webhooks."""
+    from apps.control.kinds import register
+    from apps.stacks.webhooks.models import DeployWebhook
+    from apps.stacks.webhooks.reconcile import reconcile_deploy_webhook
+
+    register(DeployWebhook, reconcile_deploy_webhook)
+
+
+def _register_jobs() -> None:
+    """Have the clock judge upgrades, follow newer images, and forget old calls of deploy webhooks."""
+    from apps.control.periodic import register_job
+    from apps.stacks.updates.rounds import follow_images
+    from apps.stacks.verdict.observer import judge_upgrades
+    from apps.stacks.webhooks.retention import webhook_calls_delete_expired
+
+    register_job("judge-upgrades", judge_upgrades)
+    register_job("follow-images", follow_images)
+    register_job("delete-webhook-calls", webhook_calls_delete_expired)
 
 
 def _name_images() -> None:

@@ -36,6 +36,7 @@ from apps.stacks.sidekicks import Sidekick
 from apps.stacks.stack_history import StackRevision
 from apps.stacks.updates.models import ImageUpdate  # noqa: F401 - a model: Django looks for it here
 from apps.stacks.verdict.observation import UpgradeObservation  # noqa: F401 - a model: Django looks for it here
+from apps.stacks.webhooks.models import DeployWebhook, DeployWebhookCall  # noqa: F401 - models, as above
 
 ACTIONS_ON_CONTAINERS = frozenset({"upgrade", "restart", "returntorevision"})
 CLEARED_BY_CHANGES: dict[str, Any] = {"undo_until": None}

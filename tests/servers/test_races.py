@@ -16,7 +16,7 @@ pytestmark = pytest.mark.servers
 
 
 def test_every_rule_holds_on_postgresql(database: str, tmp_path: Path):
-    incidents = ("test_rules_under_race", "test_addresses_under_race")
+    incidents = ("test_rules_under_race", "test_addresses_under_race", "test_webhook_replay")
     tests = (*(f"tests/incidents/{name}.py" for name in incidents), "tests/accounts/test_login_attempts.py")
     _run(tests, database, tmp_path)
 

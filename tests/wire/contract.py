@@ -116,6 +116,8 @@ DEVIATIONS = {
     "imageUpdate": CONTRACT["instance"],  # not in v1: which images have newer ones
     "upgradeVerdict": CONTRACT["logConfig"],  # not in v1: how upgrades are judged
     **dict.fromkeys(("upgradeFinding", "upgradeJudgement"), CONTRACT["instance"]),  # not in v1: and what was found
+    "deployWebhook": CONTRACT["registry"],  # not in v1: what a signed call may do to a service
+    **dict.fromkeys(("deployWebhookCall", "deployWebhookSecret"), CONTRACT["instance"]),  # not in v1
     "ulimit": CONTRACT["logConfig"],  # not in v1
     "serviceRevision": CONTRACT["instance"],  # not in v1: the history of a service
     "stackRevision": CONTRACT["instance"],  # not in v1: the history of a stack

@@ -56,7 +56,7 @@ def foreign_ids(people: Any, foreign_environment: Any, key_of: Any) -> dict[str,
     mallory.post("dnsservices", {"name": "both", "environmentId": made["id"]})
     mallory.post("loadbalancerservices", {**body, "name": "lb", "launchConfig": {"ports": ["80:80"]}})
     mallory.post("containers", {"imageUuid": "docker:nowhere:1"})
-    _add_others(mallory)
+    _add_others(mallory, one["id"])
     job = mallory.post("services", {**body, "name": "job", "schedule": {"cron": "0 3 * * *"}}).body["id"]
     reconcile_until_idle()
     assert mallory.post(f"services/{job}?action=runnow", {}).status < 300
@@ -76,8 +76,9 @@ def foreign_ids(people: Any, foreign_environment: Any, key_of: Any) -> dict[str,
     return found
 
 
-def _add_others(api: ApiClient) -> None:
+def _add_others(api: ApiClient, service: str) -> None:
     api.post("trustrules", TRUST_RULE)
+    api.post("deploywebhooks", {"serviceId": service, "task": "redeploy"})
     for plural, content in (("certificates", CERTIFICATE), ("networkchecks", {}), ("catalogs", CATALOG)):
         api.post(plural, content)
     registry = api.post("registries", {"serverAddress": "quay.io"}).body["id"]

@@ -35,6 +35,7 @@ ACTIONS = {
         "giveback lock previewpromotion previewupgrade purge remove restore returntorevision rollback undo unlock "
         "update upgrade"
     ),
+    "deployWebhook": "activate deactivate purge remove renewsecret update",
     "host": "activate deactivate evacuate purge remove removeimage update",
     "hostImage": "tag",
     "catalog": "activate deactivate purge refresh remove update",

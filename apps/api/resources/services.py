@@ -245,6 +245,7 @@ class ServiceResource(Resource):
         "consumedbyservices": Link("service", column="links__target"),
         "removalPreview": Link(call_with_query=preview_service_link),
         "whatIf": Link(call_with_query=service_what_if),
+        "deployWebhooks": Link("deployWebhook", column="service"),
         "imageUpdates": Link("imageUpdate", column="service"),
         "revisions": Link("serviceRevision", column="service"),
         "runs": Link("serviceRun", column="service"),
