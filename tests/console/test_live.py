@@ -28,7 +28,7 @@ def test_pages_say_which_changes_concern_them(browser_as: Any, at: Any, web: Ser
     client = browser_as("rita")
     expected = {
         at("stacks"): {"stack", "service", "container"},
-        at("service", pk=web.pk): {"service", "container", "host"},
+        at("service", pk=web.pk): {"service", "container", "host", "deployWebhook"},
         at("container", pk=container.pk): {"container", "host"},
         at("host", pk=host.pk): {"host", "container"},
         at("keys"): {"apiKey"},

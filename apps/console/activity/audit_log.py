@@ -27,7 +27,7 @@ from apps.federation.selectors import jobs_of_keys
 
 FILTERS = ("q", "event", "kind", "target", "address", "auth", "via", "code")
 KINDS = ("container", "service", "stack", "host", "environment", "apiKey", "account", "hostPolicy", "trustRule")
-VIAS = ("console", "api", "cli", "system")
+VIAS = ("console", "api", "cli", "webhook", "system")
 AUTHS = ("TokenAuth", "BasicAuth", "TokenExchange")
 
 

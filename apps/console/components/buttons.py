@@ -35,6 +35,7 @@ KIND_NAMES = {
     "account": ("account", "accounts", "a"),
     "promotion": ("promotion", "promotions", "p"),
     "trustRule": ("trust-rule", "trustRules", "tr"),
+    "deployWebhook": ("deploy-webhook", "deployWebhooks", "dw"),
 }
 # Of kinds whose rows may belong to an environment or to none: the pages of those that do.
 _NAMES_INSIDE = {"key": "environment-key", "site-catalog": "catalog-source"}
@@ -81,6 +82,7 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
     "trustRule": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "certificate": {"update": (_("Renew or edit"), "refresh"), "remove": _DELETE},
     "registry": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
+    "deployWebhook": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "volume": {"remove": _DELETE},
     "sharedRegistry": {"activate": _ON, "deactivate": _OFF, "update": _EDIT, "remove": _DELETE},
     "catalog": {

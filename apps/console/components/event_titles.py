@@ -42,6 +42,9 @@ _PAST = {
     "deny": "refused",
     "exchange": "gave a key by",
     "reject": "refused a token by",
+    "call": "called",
+    "wrongcalls": "refused wrong calls of",
+    "renewsecret": "renewed secret of",
 }
 _IMPERATIVE = {
     "deny": "refuse",
@@ -55,6 +58,8 @@ _IMPERATIVE = {
     "cancelupgrade": "cancel upgrade of",
     "rollback": "roll back",
     "cancelrollback": "cancel rollback of",
+    "wrongcalls": "refuse wrong calls of",
+    "renewsecret": "renew secret of",
 }
 
 

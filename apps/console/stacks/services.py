@@ -37,6 +37,7 @@ from apps.console.stacks.service_details_form import (
 from apps.console.stacks.service_rows import meter_tone
 from apps.console.stacks.update_card import update_card
 from apps.console.stacks.upgrade_verdict import verdict_card
+from apps.console.stacks.webhook_card import webhook_card
 from apps.containers.failing_pulls import failing_pulls
 from apps.containers.launch.kind_labels import is_global
 from apps.containers.models import Container
@@ -171,6 +172,7 @@ def _upgrade_context(ctx: RequestContext, row: Service) -> dict[str, Any]:
         "keeps_primary": row.current_version != row.revision,
         "verdict": verdict_card(row),
         "updates": update_card(ctx, row),
+        "webhooks": webhook_card(ctx, row),
         "continuing": buttons.custom_button(
             _("Continue now"),
             "player-play",
