@@ -103,7 +103,7 @@ class PortalApi:
     def exchange(self, path: str, body: Json) -> tuple[int, Json]:
         """The status and the answer to a POST whose refusals are answers too. Raises `CliError` for all others."""
         answer = self._send("POST", path, {}, body)
-        found = _parse(answer)
+        found = parse_answer(answer)
         if found is None or (answer.status >= 300 and "error" not in found):
             raise self._refusal("POST", path, answer)
         return answer.status, found
@@ -158,7 +158,7 @@ class PortalApi:
             raise self._refusal(method, path, answer)
         if not answer.body and method != "GET":
             return {}
-        found = _parse(answer)
+        found = parse_answer(answer)
         if found is None:
             raise CliError(
                 f"{self.root} answers, but not as a portal does: check the URL, and what stands before the portal.",
@@ -190,7 +190,7 @@ class PortalApi:
 
     def _refusal(self, method: str, path: str, answer: HttpAnswer) -> CliError:
         """What a status says, in one line with a remedy."""
-        error = _parse(answer) or {}
+        error = parse_answer(answer) or {}
         said = printable(error.get("message") or "").strip()
         if 300 <= answer.status < 400:
             where = printable(answer.headers.get("location", "elsewhere"))[:200]
@@ -202,7 +202,7 @@ class PortalApi:
         if answer.status == 404:
             return CliError(self._not_found(error, path), ExitCode.NOT_FOUND)
         if answer.status in {400, 403, 405, 409, 412, 422, 423}:
-            return _rejection(answer.status, error, said)
+            return rejection(answer.status, error, said)
         log_id = printable(error.get("id") or "none")
         return CliError(f"{method} {path} failed with {answer.status}: {said} (id in the portal's log: {log_id})")
 
@@ -228,7 +228,7 @@ class PortalApi:
         return f"{self.root} has no v1 API: is this the URL of a portal?"
 
 
-def _parse(answer: HttpAnswer) -> Json | None:
+def parse_answer(answer: HttpAnswer) -> Json | None:
     """The JSON object of an answer, None for anything else."""
     try:
         found = json.loads(answer.body)
@@ -237,7 +237,7 @@ def _parse(answer: HttpAnswer) -> Json | None:
     return found if isinstance(found, dict) else None
 
 
-def _rejection(status: int, error: Json, said: str) -> CliError:
+def rejection(status: int, error: Json, said: str) -> CliError:
     """What was sent is not valid, or may not be done now."""
     is_invalid = status in {400, 422} and error.get("code") not in {
         "ActionNotAvailable",

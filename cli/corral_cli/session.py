@@ -59,6 +59,10 @@ class CliSession:
         """Requests to others than the portal, with the authorities that everybody trusts."""
         return self._connect("")
 
+    def anonymous_transport(self) -> Transport:
+        """Requests without a key or a stored portal; only the authorities to trust are taken from there."""
+        return self._connect(self.access.ca)
+
     @property
     def format(self) -> str:
         """In which form results are printed."""

@@ -51,6 +51,7 @@ COMMANDS = {
     "pull": CommandEntry("stacks", "pull the images of compose files to all hosts", _CHANGE),
     "promote": CommandEntry("deployments", "deploy a stack's revision in another environment", _CHANGE),
     "promotions": CommandEntry("deployments", "list, approve, refuse and undo promotions", _CHANGE),
+    "webhooks": CommandEntry("webhooks", "list, create and remove deploy webhooks, and call one", _CHANGE),
     "image": CommandEntry("images", "copy an image to hosts, name it, remove it, or show its history", _CHANGE),
     "rollback": CommandEntry("history", "take back an upgrade, or go back to a revision", _CHANGE),
     "start": CommandEntry("actions", "start services, containers or stacks", _CHANGE),
