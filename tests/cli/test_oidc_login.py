@@ -207,7 +207,7 @@ def test_rules_are_made_listed_and_removed(cli_of: Any, lab: Environment):
     reconcile_until_idle()
     cli.succeed("trust", "activate", "deploy")
     reconcile_until_idle()
-    cli.succeed("trust", "rm", "deploy")
+    cli.succeed("trust", "rm", "deploy", "--yes")
     reconcile_until_idle()
     assert cli.succeed("trust", "ls", "--format", "json").json == []
 
@@ -215,7 +215,7 @@ def test_rules_are_made_listed_and_removed(cli_of: Any, lab: Environment):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("create",), "Say which rule"),
+        (("create",), "say which rule"),
         (("create", "x"), "say whose jobs are trusted"),
         (("create", "x", "--claim", "repository"), "is not NAME=VALUE"),
         (("create", "x", "--claim", "ref=a", "--claim", "ref=b"), "is given twice"),

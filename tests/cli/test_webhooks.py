@@ -78,13 +78,13 @@ def test_one_is_renewed_and_removed(cli: CommandLine, nobody: CommandLine, web: 
     assert (renewed["url"], renewed["secret"] != made["secret"]) == (made["url"], True)
     nobody.environ["CORRAL_WEBHOOK_SECRET"] = renewed["secret"]
     nobody.succeed("webhooks", "call", renewed["url"])
-    cli.succeed("webhooks", "rm", made["id"])
+    cli.succeed("webhooks", "rm", made["id"], "--yes")
     run_until_idle()
     assert nobody.fail("webhooks", "call", renewed["url"]).code == ExitCode.CREDENTIALS
-    assert cli.fail("webhooks", "rm", "redeploy").code == ExitCode.NOT_FOUND
+    assert cli.fail("webhooks", "rm", "redeploy", "--yes").code == ExitCode.NOT_FOUND
 
 
 def test_what_is_missing_is_said(cli: CommandLine, web: Service):
     assert "--task" in cli.fail("webhooks", "create", "shop/web").err
     assert "maxScale is required" in cli.fail("webhooks", "create", "shop/web", "--task", "scale").err
-    assert "Say which webhook" in cli.fail("webhooks", "rm").err
+    assert "which webhook" in cli.fail("webhooks", "rm").err

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from corral_cli.errors import CliError, ExitCode
+from corral_cli.confirmation import add_confirmation, require_confirmation
+from corral_cli.errors import CliError, ExitCode, missing_argument
 from corral_cli.output import show_rows
 from corral_cli.portal_api import Json, describe
 from corral_cli.session import CliCommand, CliSession
@@ -34,6 +35,7 @@ def _arguments(parser: ArgumentParser) -> None:
         help="of a new rule: what a token must say, such as repository=acme/shop; * stands for anything",
     )
     parser.add_argument("--role", default="restricted", help="of a new rule's keys (default: restricted)")
+    add_confirmation(parser, "rm")
     parser.add_argument("--minutes", type=int, default=15, help="until a key ends, 5 to 60 (default: 15)")
 
 
@@ -43,7 +45,8 @@ def _run(session: CliSession, options: Namespace) -> int:
         show_rows(session.terminal, session.format, _COLUMNS, rows)
         return ExitCode.OK
     if not options.name:
-        raise CliError(f"Say which rule to {options.action}.", ExitCode.USAGE)
+        claims = " --claim repository=acme/shop" if options.action == "create" else ""
+        raise missing_argument("name", f"which rule to {options.action}", f"trust {options.action} deploy{claims}")
     return _create(session, options) if options.action == "create" else _act(session, options)
 
 
@@ -62,7 +65,9 @@ def _create(session: CliSession, options: Namespace) -> int:
         "minutes": options.minutes,
     }
     made = session.api.post("trustrules", rule)
-    session.terminal.print(f"{describe(made)}: its jobs log in with `{_login(session)}`")
+    command = _login(session)
+    text = f"{describe(made)}: its jobs log in with `{command}`"
+    session.report(text, {"id": made["id"], "name": made["name"], "login": command})
     return ExitCode.OK
 
 
@@ -88,12 +93,14 @@ def _act(session: CliSession, options: Namespace) -> int:
         raise CliError(f"There is no trust rule {printable(options.name)}: see `corral trust`.", ExitCode.NOT_FOUND)
     rule, action = found[0], options.action
     if action == "rm":
+        require_confirmation(session.terminal, options, f"trust rule {printable(rule['name'])}")
         if "deactivate" in (rule.get("actions") or {}):
             rule = session.waiter().until_settled(session.api.act(rule, "deactivate"))
         session.api.delete(rule)
     else:
         session.api.act(rule, action)
-    session.terminal.print(f"{describe(rule)}: {'removal' if action == 'rm' else action} requested")
+    done = {"rm": "removal", "activate": "activation", "deactivate": "deactivation"}[action]
+    session.report(f"{describe(rule)}: {done} requested", {"id": rule["id"], "name": rule["name"], "requested": done})
     return ExitCode.OK
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from corral_cli.errors import CliError, ExitCode
+from corral_cli.confirmation import add_confirmation, require_confirmation
+from corral_cli.errors import CliError, ExitCode, missing_argument
 from corral_cli.lookup import find
 from corral_cli.output import show_data, show_rows
 from corral_cli.portal_api import Json, describe
@@ -13,6 +14,10 @@ from corral_cli.session import CliCommand, CliSession
 from corral_cli.terminal import printable
 
 _ACTIONS = ("ls", "create", "renew", "activate", "deactivate", "rm", "call")
+_EXAMPLES = {
+    "create": "create shop/web --task redeploy",
+    "call": "call https://portal.example.com/v1-webhooks/ID --secret-file secret.txt",
+}
 _COLUMNS = ("id", "name", "service", "task", "limits", "state", "actsAs", "lastUsed")
 
 
@@ -35,6 +40,7 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--secret-file", default="", metavar="FILE", help="call: where the secret is (or CORRAL_WEBHOOK_SECRET)"
     )
+    add_confirmation(parser, "rm")
     change = parser.add_mutually_exclusive_group()
     change.add_argument("--tag", default="", help="call: the tag to upgrade to")
     change.add_argument("--scale", type=int, metavar="N", help="call: how many containers")
@@ -47,7 +53,9 @@ def _run(session: CliSession, options: Namespace) -> int:
         return _list(session)
     if not options.name:
         what = {"create": "which service", "call": "the URL of the webhook"}.get(options.action, "which webhook")
-        raise CliError(f"Say {what}.", ExitCode.USAGE)
+        raise missing_argument(
+            "name", what, f"webhooks {_EXAMPLES.get(options.action, options.action + ' deploy-web')}"
+        )
     actions: dict[str, Any] = {"create": _create, "call": _call, "renew": _renew}
     return int(actions.get(options.action, _act)(session, options))
 
@@ -95,11 +103,12 @@ def _renew(session: CliSession, options: Namespace) -> int:
 def _act(session: CliSession, options: Namespace) -> int:
     row = _one(session, options.name)
     if options.action == "rm":
+        require_confirmation(session.terminal, options, f"webhook {printable(row['name'])}")
         session.api.delete(row)
     else:
         session.waiter().until_settled(session.api.act(row, options.action))
     done = {"rm": "removal", "activate": "activation", "deactivate": "deactivation"}[options.action]
-    session.terminal.print(f"{describe(row)}: {done} requested")
+    session.report(f"{describe(row)}: {done} requested", {"id": row["id"], "name": row["name"], "requested": done})
     return ExitCode.OK
 
 
