@@ -37,8 +37,7 @@ def import_services(
 
     Returns which links lead to nothing, in words. Raises `Invalid`, `Forbidden`; nothing is made then.
     """
-    parsed = with_certificates(stack.environment_id, parsed)
-    rows = [by_actor(row, actor) for row in _build_services(stack, parsed, start=start)]
+    rows = [by_actor(row, actor) for row in build_services(stack, parsed, start=start)]
     with unique_or(service_taken("of this file"), SERVICE_NAME_ONCE):
         create_all(rows, actor=actor, requests=[describe_service(row) for row in rows], parent=parent)
     save_first_revisions(rows, actor, "compose")
@@ -53,7 +52,9 @@ def import_services(
     return missing
 
 
-def _build_services(stack: Stack, parsed: ComposeStack, *, start: bool) -> list[Service]:
+def build_services(stack: Stack, parsed: ComposeStack, *, start: bool) -> list[Service]:
+    """The services of a file as rows that are checked and not saved. Raises `Invalid`."""
+    parsed = with_certificates(stack.environment_id, parsed)
     rows: dict[str, Service] = {}
     find_policy = functools.cache(policy_of)
     for each in parsed.services:

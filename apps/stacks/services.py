@@ -111,7 +111,7 @@ def stack_create(
         with unique_or(stack_taken(row.name), STACK_NAME_ONCE):
             operation = create(row, actor=actor, request={"name": name, "dockerCompose": docker_compose})
         if parsed is not None:
-            texts = row.file_warnings = (*notes, *_warnings(parsed), *_import(row, parsed, actor, operation))
+            texts = row.file_warnings = (*notes, *import_warnings(parsed), *_import(row, parsed, actor, operation))
             OperationLine.objects.bulk_create([OperationLine(operation=operation, text=text) for text in texts])
     return row
 
@@ -123,7 +123,7 @@ def _import(row: Stack, parsed: ComposeStack, actor: Actor, operation: Operation
     return missing
 
 
-def _warnings(parsed: ComposeStack) -> list[str]:
+def import_warnings(parsed: ComposeStack) -> list[str]:
     """What of a compose file was not imported, for the activity page."""
     unkept = (each.name for each in parsed.services if each.upgrade_strategy)
     return [

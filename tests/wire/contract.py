@@ -104,6 +104,7 @@ DEVIATIONS = {
     "adoptionCandidate": CONTRACT["instance"],  # not in v1: what could become a stack
     "adoptInput": CONTRACT["logConfig"],  # not in v1
     "adoptionPreview": CONTRACT["instance"],  # not in v1
+    "composeCheck": CONTRACT["changeSecretInput"],  # not in v1: what compose files would become
     "restorableResource": CONTRACT["statsAccess"],  # not in v1: what can be restored
     "restoreInput": CONTRACT["logConfig"],  # not in v1
     "lock": CONTRACT["statsAccess"],  # not in v1: who locked a stack or service

@@ -41,7 +41,11 @@ class ComposeService:
 
 @dataclass(frozen=True, slots=True)
 class ComposeStack:
-    """The services in the order of the file; `warnings` are about the file as a whole."""
+    """The services in the order of the file; `warnings` are about the file as a whole.
+
+    `undeclared_volumes` are names that its services mount and its top level does not have.
+    """
 
     services: tuple[ComposeService, ...]
     warnings: tuple[str, ...] = ()
+    undeclared_volumes: tuple[str, ...] = field(default=(), compare=False)

@@ -63,7 +63,8 @@ def parse(
         f"The volume {name} is not declared at the top level; it is made for this stack." for name in names.undeclared
     ]
     warnings += [f"The variable {name} is not set; it is taken as empty." for name in variables.missing]
-    return limit_warnings(ComposeStack(with_sidekicks(found, services), (*warnings, *unknown)))
+    whole = ComposeStack(with_sidekicks(found, services), (*warnings, *unknown), tuple(names.undeclared))
+    return limit_warnings(whole)
 
 
 def _read_services(
