@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from django.utils.translation import gettext as _
+
+from apps.adoption.imported import ImportedService, actual_config, plan_take_over
 from apps.adoption.member import ProjectMember
 from apps.adoption.origin import Kind, Origin, origin_of
 from apps.adoption.plan import AdoptionPlan, plan_adoption
+from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.kind_labels import is_global
 from apps.containers.models import Container
 from apps.containers.policy.enforce import find_violations
 from apps.containers.selectors import policy_of
@@ -17,6 +22,9 @@ from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.hosts.models import Host
 from apps.hosts.selectors import driver_of
+from apps.stacks.adopted import IMPORTED_PREFIX
+from apps.stacks.models import Service, Slot, Stack
+from apps.stacks.service_options import BALANCER
 
 MAX_CONTAINERS = 200  # of one project: each is asked for on its engine
 _KINDS: tuple[Kind, ...] = ("compose", "rancher", "container")
@@ -105,9 +113,59 @@ def preview(actor: Actor, host: Host, kind: str, project: str) -> AdoptionPlan:
         members = read_members(driver_of(host), rows)
     except EngineError as error:
         raise Problem(f"{host} does not answer: {error}", status=503, code="Service Unavailable") from None
+    stack = imported_stack(host.environment_id, project) if candidate.kind == "rancher" else None
+    if stack is not None:
+        plan = plan_take_over(project, stack.pk, imported_services(stack, host), members)
+        taken = {each.key for each in plan.containers}
+        return with_policy(plan, host, {each.name: actual_config(each) for each in members if each.key in taken})
     known = Container.objects.within([host.environment_id]).filter(host=host, removed=None).exclude(external_id="")
     keys = dict(known.values_list("external_id", "pk"))
     return with_policy(plan_adoption(candidate.kind, project, members, host=host.pk, keys=keys), host)
+
+
+def imported_stack(environment_id: int, project: str) -> Stack | None:
+    """The stack that was imported from a Rancher server under this name; it takes over the containers of it."""
+    rows = Stack.all_objects.filter(
+        environment=environment_id, name__iexact=project, external_id__startswith=IMPORTED_PREFIX, removed=None
+    )
+    found: Stack | None = rows.exclude(desired__in=("removed", "purged")).first()
+    return found
+
+
+def imported_services(stack: Stack, host: Host) -> list[ImportedService]:
+    """Its services as the plan of a take-over on a host sees them; two queries."""
+    rows = Service.all_objects.filter(stack=stack, removed=None).exclude(desired__in=("removed", "purged"))
+    numbers: dict[int, set[int]] = {}
+    on_host = set()
+    for key, number, place in Slot.objects.filter(service__in=rows).values_list("service", "number", "container__host"):
+        numbers.setdefault(key, set()).add(number)
+        on_host |= {key} if place == host.pk else set()
+    return [
+        ImportedService(
+            row.pk,
+            row.name,
+            row.config,
+            {each.name: each.config for each in row.sidekicks},
+            frozenset(numbers.get(row.pk, ())),
+            is_active=row.desired == "active",
+            is_global=is_global(row.config),
+            no_containers=_why_none(row, is_on_host=row.pk in on_host),
+        )
+        for row in rows.order_by("pk")
+    ]
+
+
+def _why_none(row: Service, *, is_on_host: bool) -> str:
+    """Why a service takes no running container over; empty for one that does."""
+    if row.kind == BALANCER:
+        return _("the old server configures it. Stop it there before the balancer %(name)s is started here.") % {
+            "name": row.name
+        }
+    if row.schedule:
+        return _("%(name)s runs on a schedule here, each time in a new container.") % {"name": row.name}
+    if is_on_host and is_global(row.config):
+        return _("%(name)s has its container on this host already.") % {"name": row.name}
+    return "" if row.has_containers else _("%(name)s has no containers here.") % {"name": row.name}
 
 
 def read_members(engine: Driver, rows: Sequence[Container]) -> list[ProjectMember]:
@@ -130,13 +188,14 @@ def read_members(engine: Driver, rows: Sequence[Container]) -> list[ProjectMembe
     return found
 
 
-def with_policy(plan: AdoptionPlan, host: Host) -> AdoptionPlan:
-    """The plan with what the host policy forbids of it among the obstacles."""
+def with_policy(plan: AdoptionPlan, host: Host, configs: Mapping[str, LaunchConfig] | None = None) -> AdoptionPlan:
+    """The plan with what the host policy forbids of its services, or of `configs` by name, among the obstacles."""
     policy = policy_of(host.environment_id)
+    judged = {service.name: service.config for service in plan.services} if configs is None else configs
     refused = [
-        f"{service.name}: {violation.option}: {violation.why}"
-        for service in plan.services
-        for violation in find_violations(service.config, host.environment_id, policy)
+        f"{name}: {violation.option}: {violation.why}"
+        for name, config in judged.items()
+        for violation in find_violations(config, host.environment_id, policy)
     ]
     remedy = "an administrator can allow it (Environment, Host policy)"
     found = [f"The host policy does not allow it: {each}; {remedy}." for each in refused]

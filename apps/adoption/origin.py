@@ -38,6 +38,16 @@ _NOTES = (
     "io.corral.container.",
     "io.corral.service.",
 )
+# Those that say which stack, service and unit a container is of.
+_RANCHER_NOTES = (
+    "io.rancher.container.name",
+    "io.rancher.container.uuid",
+    "io.rancher.project",
+    "io.rancher.service.deployment.unit",
+    _LAUNCH_LABEL,
+    "io.rancher.stack",
+)
+UNIT_LABEL = "io.rancher.service.deployment.unit"
 _NAME_NUMBER = re.compile(r"[-_](\d{1,6})(?:[-_][0-9a-f]{8})?\Z")
 
 
@@ -45,7 +55,8 @@ _NAME_NUMBER = re.compile(r"[-_](\d{1,6})(?:[-_][0-9a-f]{8})?\Z")
 class Origin:
     """Which service of which project a container is, and which one of it (0: not said).
 
-    `is_one_off` when it was started beside the service, as `docker-compose run` does.
+    `is_one_off` when it was started beside the service, as `docker-compose run` does. `launch_name` is the sidekick of
+    a Rancher service that it is; empty for the service's own containers.
     """
 
     kind: Kind
@@ -53,6 +64,12 @@ class Origin:
     service: str
     number: int = 0
     is_one_off: bool = False
+    launch_name: str = ""
+
+    @property
+    def primary_service(self) -> str:
+        """The service whose unit it is in: its own, for all but sidekicks."""
+        return self.service.removesuffix(f"-{self.launch_name}") if self.launch_name else self.service
 
 
 def origin_of(name: str, labels: Mapping[str, str]) -> Origin:
@@ -62,7 +79,8 @@ def origin_of(name: str, labels: Mapping[str, str]) -> Origin:
         one_off = labels.get(ONE_OFF_LABEL, "").strip().lower() == "true"
         return Origin("compose", project, service, _number(labels.get(NUMBER_LABEL, "")), is_one_off=one_off)
     stack = _first(labels, _STACK_LABELS)
-    service = _first(labels, _STACK_SERVICE_LABELS).rpartition("/")[2]
+    # `stack/service`, and of a sidekick also `stack/service/sidekick`, by the version of the server.
+    service = next(iter(_first(labels, _STACK_SERVICE_LABELS).split("/")[1:2]), "")
     if stack and service:
         launch = labels.get(_LAUNCH_LABEL, _PRIMARY)
         found = _NAME_NUMBER.search(labels.get("io.rancher.container.name", "") or name)
@@ -71,6 +89,7 @@ def origin_of(name: str, labels: Mapping[str, str]) -> Origin:
             stack,
             service if launch in {"", _PRIMARY} else f"{service}-{launch}",
             _number(found[1] if found else ""),
+            launch_name="" if launch in {"", _PRIMARY} else launch,
         )
     return Origin("container", name, name, 1)
 
@@ -91,6 +110,11 @@ def project_labels_of(labels: Mapping[str, str]) -> dict[str, str]:
 def compose_labels_of(labels: Mapping[str, str]) -> dict[str, str]:
     """All labels by which compose knows a container."""
     return {name: value for name, value in labels.items() if name.startswith(COMPOSE)}
+
+
+def rancher_labels_of(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels by which a Rancher container is found again: of which service it is, and which one of it."""
+    return {name: value for name, value in labels.items() if name.startswith(_RANCHER_NOTES)}
 
 
 def without_notes(labels: Mapping[str, str]) -> dict[str, str]:

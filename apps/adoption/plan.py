@@ -30,12 +30,15 @@ from apps.core.ids import wire_id
 
 Json = Mapping[str, Any]
 RUNNING = frozenset({"running", "restarting"})
-_NOT_TAKEN = frozenset({"paused", "removing", "dead"})
+NOT_TAKEN = frozenset({"paused", "removing", "dead"})
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedContainer:
-    """A container that is taken over: the row `key`, the slot `number`, and the engine's id that it keeps."""
+    """A container that is taken over: the row `key`, the slot `number`, and the engine's id that it keeps.
+
+    `unit` is what the containers of one deployment unit have in common; empty where nothing depends on it.
+    """
 
     key: int
     number: int
@@ -43,6 +46,7 @@ class PlannedContainer:
     engine_id: str
     state: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    unit: str = ""
 
     @property
     def runs(self) -> bool:
@@ -52,7 +56,10 @@ class PlannedContainer:
 
 @dataclass(frozen=True, slots=True)
 class PlannedService:
-    """A service to be: `original` is what the project calls it, `links` are (service, alias)."""
+    """A service to be: `original` is what the project calls it, `links` are (service, alias).
+
+    `service` is the row of one that is there already, and `launch_name` the sidekick of it that this is about.
+    """
 
     name: str
     original: str
@@ -61,6 +68,8 @@ class PlannedService:
     networks: tuple[Mapping[str, Any], ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     links: tuple[tuple[str, str], ...] = ()
+    service: int | None = None
+    launch_name: str = ""
 
     @property
     def is_active(self) -> bool:
@@ -72,7 +81,8 @@ class PlannedService:
 class AdoptionPlan:
     """What would become of a project. `obstacles` are why it cannot be adopted now, `notes` what else is to be known.
 
-    `basis` is another text whenever the containers, or what they are made from, are others.
+    `basis` is another text whenever the containers, or what they are made from, are others. `stack` is the row of the
+    imported stack that takes the containers over; None makes a stack of them.
     """
 
     kind: Kind
@@ -82,6 +92,7 @@ class AdoptionPlan:
     differences: tuple[FieldDifference, ...] = ()
     notes: tuple[str, ...] = ()
     obstacles: tuple[str, ...] = ()
+    stack: int | None = None
 
     @property
     def containers(self) -> list[PlannedContainer]:
@@ -91,10 +102,11 @@ class AdoptionPlan:
     @property
     def basis(self) -> str:
         """A digest of what is taken over."""
-        facts = [
+        facts: list[list[object]] = [
             [service.name, service.config.to_json(), [[each.engine_id, each.runs] for each in service.containers]]
             for service in self.services
         ]
+        facts += [[self.stack]] if self.stack is not None else []
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
@@ -213,7 +225,7 @@ def _numbered(group: Sequence[ProjectMember]) -> tuple[PlannedContainer, ...]:
 
 def _rebuild(member: ProjectMember, found: _Findings, *, is_alone: bool, keys: Mapping[str, int]) -> LaunchConfig:
     """The launch configuration of one container, and what is different about it."""
-    if member.state in _NOT_TAKEN:
+    if member.state in NOT_TAKEN:
         why = _("%(name)s is %(state)s on its host: let it go on, or remove it there, first.")
         found.obstacles.append(why % {"name": member.name, "state": member.state})
     if member.image is None:

@@ -8,17 +8,19 @@ from typing import Any
 from django.db import transaction
 
 from apps.adoption.candidates import preview
-from apps.adoption.origin import compose_labels_of, plain_name
+from apps.adoption.origin import compose_labels_of, plain_name, rancher_labels_of
 from apps.adoption.plan import AdoptionPlan, PlannedService
+from apps.adoption.rows import CONTAINER_COLUMNS, TAKEABLE, lock_containers
+from apps.adoption.taking_over import note_on, take_over
 from apps.containers.models import Container
 from apps.containers.services import build_container
-from apps.control.models import Operation, OperationLine
+from apps.control.models import Operation
 from apps.control.services import create, create_all, request_change
 from apps.core.errors import ActionNotAvailable, Conflict, Invalid
-from apps.core.plurals import counted
 from apps.core.unique import unique_or
 from apps.environments.actor import SYSTEM, Actor
 from apps.hosts.models import Host
+from apps.stacks.adopted import IMPORTED_PREFIX
 from apps.stacks.models import GIVE_BACK, Service, ServiceLink, ServiceMember, Slot, Stack
 from apps.stacks.new_services import build_service, check_name, describe_service
 from apps.stacks.revisions import save_first_revisions
@@ -28,21 +30,23 @@ from apps.stacks.stack_revisions import save_stack_revision, sources_of, stack_n
 from apps.stacks.unit_steps import slot_key, unit_tags
 
 _SETTLED = frozenset({"active", "inactive"})
-_TAKEN = frozenset({"running", "stopped", "updating-running", "updating-stopped"})
 
 
 def adopt(*, actor: Actor, host: Host, kind: str, project: str, name: str = "", basis: str = "") -> Stack:
     """Make a stack of a project that runs on a host; its containers stay as they are, and are the stack's from now on.
 
     The stack is called `name`, else as the project. With the `basis` of a preview it is refused where something has
-    changed since. Raises `Forbidden`, `NotFound`, `Invalid`, `Conflict`, `Problem` while the host does not answer; then
-    nothing was changed.
+    changed since. Where an imported stack is called as the project, that takes the containers over instead, host after
+    host, and has no other name. Raises `Forbidden`, `NotFound`, `Invalid`, `Conflict`, `Problem` while the host does
+    not answer; then nothing was changed.
     """
     plan = preview(actor, host, kind, project)
     if basis and basis != plan.basis:
         raise Conflict(f"{project} is not any more as it was shown: look at the preview again.")
     if plan.obstacles:
         raise Invalid("project", "InvalidState", f"{project} cannot be adopted: {' '.join(plan.obstacles)}")
+    if plan.stack is not None:
+        return take_over(plan, actor=actor, host=host, name=name)
     stack = Stack(
         environment=host.environment,
         name=check_name(name or plain_name(project)),
@@ -54,7 +58,7 @@ def adopt(*, actor: Actor, host: Host, kind: str, project: str, name: str = "", 
     keys = [each.key for each in plan.containers]
     request = {"name": stack.name, "project": project, "kind": kind, "host": str(host), "containers": len(keys)}
     with transaction.atomic():
-        rows = _lock(keys, plan)
+        rows = lock_containers(plan)
         with unique_or(stack_taken(stack.name), STACK_NAME_ONCE):
             operation = create(stack, actor=actor, request=request)
         services = _create_services(stack, plan, actor, operation)
@@ -62,21 +66,8 @@ def adopt(*, actor: Actor, host: Host, kind: str, project: str, name: str = "", 
             _take_over(planned, service, rows, operation)
         _create_links(plan, services)
         save_stack_revision(stack, 1, stack_now(stack).states.values(), sources_of(stack), actor)
-        _note(operation, plan)
+        note_on(operation, plan)
     return stack
-
-
-def _lock(keys: Sequence[int], plan: AdoptionPlan) -> dict[int, Container]:
-    """The rows of the containers, held until the transaction ends. Raises `Conflict` when they are not as planned."""
-    rows = Container.all_objects.select_for_update(no_key=True).filter(pk__in=keys, removed=None)
-    found = {row.pk: row for row in rows.order_by("pk")}
-    for each in plan.containers:
-        row = found.get(each.key)
-        if row is None or row.external_id != each.engine_id or row.spread_key or row.keep_running:
-            raise Conflict(f"{each.name} was changed by somebody else just now; look again and retry.")
-        if row.display_state not in _TAKEN:
-            raise Conflict(f"{each.name} is {row.display_state} just now; wait until it has settled and retry.")
-    return found
 
 
 def _create_services(stack: Stack, plan: AdoptionPlan, actor: Actor, operation: Operation) -> list[Service]:
@@ -114,32 +105,19 @@ def _take_over(planned: PlannedService, service: Service, rows: dict[int, Contai
             keep_running=True,
             spread_key=str(service.uuid),
             aliases=[service.name, f"{service.name}.{service.stack.name}"],
-            tags={**unit_tags(service, "", PRIMARY, service.revision), **compose_labels_of(each.labels)},
+            tags={
+                **rancher_labels_of(each.labels),
+                **unit_tags(service, "", PRIMARY, service.revision),
+                **compose_labels_of(each.labels),
+            },
             slot_key=slot_key(service, each.number, PRIMARY),
             networks=[dict(network) for network in planned.networks],
         )
-        columns = {name: getattr(made, name) for name in _COLUMNS}
+        columns = {name: getattr(made, name) for name in CONTAINER_COLUMNS}
         desired = "running" if planned.is_active else "stopped"
         request_change(row, "update", actor=SYSTEM, changes={**columns, "desired": desired}, parent=operation)
         slots.append(Slot(service=service, number=each.number, container=row))
     Slot.objects.bulk_create(slots)
-
-
-# What a container has of the service that it belongs to.
-_COLUMNS = (
-    "spec",
-    "image",
-    "network_check",
-    "fixed_ports",
-    "reserved_memory",
-    "reserved_milli_cpu",
-    "keep_running",
-    "spread_key",
-    "aliases",
-    "tags",
-    "slot_key",
-    "networks",
-)
 
 
 def _create_links(plan: AdoptionPlan, services: Sequence[Service]) -> None:
@@ -149,19 +127,6 @@ def _create_links(plan: AdoptionPlan, services: Sequence[Service]) -> None:
         for planned in plan.services
         for target, alias in planned.links
     )
-
-
-def _note(operation: Operation, plan: AdoptionPlan) -> None:
-    """Keep with the operation what was said before."""
-    texts = [
-        f"{counted(len(plan.containers), 'container')} taken over without a change.",
-        *plan.notes,
-        *(
-            f"{each.container}: {each.field} is {each.now or 'not set'}, later {each.later or 'not set'}."
-            for each in plan.differences
-        ),
-    ]
-    OperationLine.objects.bulk_create(OperationLine(operation=operation, text=text) for text in texts)
 
 
 def give_back(stack: Stack, *, actor: Actor) -> Stack:
@@ -182,8 +147,10 @@ def _release(service: Service, operation: Operation) -> None:
     _require_settled(service)
     rows = list(Container.all_objects.select_for_update(no_key=True).filter(spread_key=str(service.uuid), removed=None))
     kept = set(Slot.objects.filter(service=service).values_list("container", flat=True))
+    units = {row.deployment_unit for row in rows if row.pk in kept}
     for row in rows:
-        if row.pk not in kept or row.display_state not in _TAKEN:
+        is_sidekick = row.launch_name not in {"", PRIMARY} and row.deployment_unit in units
+        if not (row.pk in kept or is_sidekick) or row.display_state not in TAKEABLE:
             why = f"{row.name} is {row.display_state}: wait until nothing about {service.name} is under way."
             raise ActionNotAvailable(why, field="action")
     Slot.objects.filter(service=service).delete()
@@ -196,12 +163,19 @@ def _release(service: Service, operation: Operation) -> None:
 
 def _require_settled(service: Service) -> None:
     """Raise `ActionNotAvailable` unless nothing of the service is made, replaced or kept for a rollback."""
-    if not service.adopted:
+    if not service.adopted and not _is_unused_import(service):
         why = f"{service.name} was made here, and nothing else would know its containers: remove it first."
         raise ActionNotAvailable(why, field="action")
     if service.display_state not in _SETTLED:
         why = f"{service.name} is {service.display_state}: finish or take back its upgrade, or wait, first."
         raise ActionNotAvailable(why, field="action")
+
+
+def _is_unused_import(service: Service) -> bool:
+    """Whether it was imported with its stack and has no containers: nothing is left behind when it goes."""
+    if not service.stack.external_id.startswith(IMPORTED_PREFIX):
+        return False
+    return not Container.all_objects.filter(spread_key=str(service.uuid), removed=None).exists()
 
 
 def _released_columns(row: Container) -> dict[str, Any]:
@@ -210,7 +184,7 @@ def _released_columns(row: Container) -> dict[str, Any]:
     What is desired of it is what it does, and counts as reached: nothing is left to do on its engine, even where it has
     ended since it was last looked at.
     """
-    labels = compose_labels_of(row.tags) or {}
+    labels = compose_labels_of(row.tags) or rancher_labels_of(row.tags)
     spec = {**row.spec, "labels": {**(row.spec.get("labels") or {}), **labels}}
     spec.pop("requestedHostId", None)
     return {
@@ -224,5 +198,7 @@ def _released_columns(row: Container) -> dict[str, Any]:
         "tags": {},
         "slot_key": "",
         "retained_address": "",
+        "deployment_unit": "",
+        "launch_name": "",
         "requested_host": None,
     }

@@ -54,7 +54,7 @@ def peers_label(peers: Mapping[str, Container | None]) -> dict[str, str]:
 
 def is_made_for_others(row: Container, seen: EngineContainer) -> bool:
     """Whether a member that it refers to was replaced since: an engine binds network and volumes when it creates."""
-    peers = peers_in_unit(row)
+    peers = peers_in_unit(row) if not row.native else {}  # what was made elsewhere has no label that says
     if not peers or any(each is None or not each.external_id for each in peers.values()):
         return False
     return seen.labels.get(PEERS_LABEL, "") != peers_label(peers)[PEERS_LABEL]

@@ -3,6 +3,9 @@
 `Service.adopted` holds `project` and `service` by their names there, `naming` (what joins the parts of a container's
 name), the `labels` that all containers of the service have, and `networks` (see `Container.networks`). `Stack.adopted`
 holds `kind`, `project` and `host` (its number). Containers that were there already keep everything as it is.
+
+The services of a stack that was imported from a Rancher server have besides the `scale` that they had there, and
+`held`: the revision in which they have just the containers that were taken over from hosts, one host after the other.
 """
 
 from __future__ import annotations
@@ -14,6 +17,15 @@ if TYPE_CHECKING:
 
 NUMBER_LABEL = "com.docker.compose.container-number"
 ONE_OFF_LABEL = "com.docker.compose.oneoff"
+IMPORTED_PREFIX = "rancher:"  # of the external id of an imported stack; the old server's uuid follows
+
+
+def is_held(row: Service) -> bool:
+    """Whether the service has just what it took over, whatever its rules say: until it is upgraded.
+
+    The other hosts of the old server still run its further containers, and join later: one more would be a second one.
+    """
+    return bool(row.adopted) and row.adopted.get("held") == row.revision
 
 
 def container_name(row: Service, number: int) -> str:

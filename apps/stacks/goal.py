@@ -16,6 +16,7 @@ from apps.containers.launch.kind_labels import is_global
 from apps.hosts.affinity import HOST_LABEL, STACK_SERVICE_LABEL, parse_rules
 from apps.hosts.fleet import ACCEPTING
 from apps.hosts.models import Host
+from apps.stacks.adopted import is_held
 from apps.stacks.full_hosts import describe_full_hosts, full_hosts
 from apps.stacks.global_plan import GlobalHosts, plan_global
 from apps.stacks.handover_steps import HandoverStep, handover_step
@@ -58,7 +59,7 @@ def goal_of(row: Service, slots: Sequence[Slot], views: Sequence[SlotView]) -> G
         return Goal(plan, handover.scale, message=handover.message, handover=handover)
     if row.has_containers and is_global(row.config):
         return _global_goal(row, slots, views)
-    policy = row.fit_policy
+    policy = row.fit_policy if not is_held(row) else None
     if policy is not None and row.has_containers and row.desired == "active":
         return _policy_goal(row, policy, slots, views)
     return Goal(plan_service(row.desired, row.wanted_containers, views), row.wanted_containers)
@@ -94,6 +95,8 @@ def _global_goal(row: Service, slots: Sequence[Slot], views: Sequence[SlotView])
     all_hosts = list(Host.all_objects.filter(environment=row.environment_id, removed=None))
     hosts = global_hosts(row, all_hosts)
     places = {slot.number: _host_of(slot) for slot in slots}
+    if is_held(row):
+        hosts = _held_hosts(hosts, all_hosts, places.values())
     full = _full_hosts(row, all_hosts, hosts, slots) if row.desired == "active" else {}
     hosts = GlobalHosts(hosts.eligible - full.keys(), hosts.kept - full.keys())
     plan, new = plan_global(row.desired, hosts, views, places)
@@ -108,6 +111,13 @@ def _global_goal(row: Service, slots: Sequence[Slot], views: Sequence[SlotView])
         status={ON_HOSTS: scale, HOSTS: len(all_hosts)},
         message=missing or describe_full_hosts(full, all_hosts),
     )
+
+
+def _held_hosts(hosts: GlobalHosts, all_hosts: Iterable[Host], places: Iterable[int | None]) -> GlobalHosts:
+    """The hosts of what was taken over alone, whatever their labels: the rules hold from the next upgrade on."""
+    taken = frozenset(place for place in places if place is not None)
+    staying = {host.pk for host in all_hosts if not host.removal_requested and not host.is_draining}
+    return GlobalHosts(eligible=hosts.eligible & taken, kept=taken & staying)
 
 
 def _full_hosts(row: Service, all_hosts: Sequence[Host], hosts: GlobalHosts, slots: Sequence[Slot]) -> dict[int, str]:

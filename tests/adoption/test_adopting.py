@@ -311,7 +311,7 @@ def test_a_process_that_dies_half_way_leaves_nothing(
     host: Host, sim: SimulatedDriver, shop: dict[str, str], actor_of: Any, run_loop: Any, monkeypatch: Any
 ) -> None:
     before = states(sim)
-    for step in ("_take_over", "_create_links", "save_stack_revision", "_note"):
+    for step in ("_take_over", "_create_links", "save_stack_revision", "note_on"):
         with monkeypatch.context() as patched:
             patched.setattr(f"apps.adoption.services.{step}", _die)
             with pytest.raises(KeyboardInterrupt):

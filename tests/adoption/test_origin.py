@@ -17,18 +17,21 @@ def test_compose_of_both_generations() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "launch", "service", "number"),
+    ("name", "label", "launch", "service", "number", "sidekick"),
     [
-        ("r-Shop-web-2-0a1b2c3d", "io.rancher.service.primary.launch.config", "web", 2),
-        ("r-shop_web_1", "", "web", 1),
-        ("r-shop-web-logs-1-0a1b2c3d", "logs", "web-logs", 1),
-        ("odd", "", "web", 0),
+        ("r-Shop-web-2-0a1b2c3d", "Shop/web", "io.rancher.service.primary.launch.config", "web", 2, ""),
+        ("r-shop_web_1", "Shop/web", "", "web", 1, ""),
+        ("r-shop-web-logs-1-0a1b2c3d", "Shop/web", "logs", "web-logs", 1, "logs"),
+        ("r-shop-web-logs-1-0a1b2c3d", "Shop/web/logs", "logs", "web-logs", 1, "logs"),
+        ("odd", "Shop/web", "", "web", 0, ""),
     ],
 )
-def test_a_stack_of_rancher(name: str, launch: str, service: str, number: int) -> None:
-    labels = {"io.rancher.stack.name": "Shop", "io.rancher.stack_service.name": "Shop/web"}
+def test_a_stack_of_rancher(name: str, label: str, launch: str, service: str, number: int, sidekick: str) -> None:
+    labels = {"io.rancher.stack.name": "Shop", "io.rancher.stack_service.name": label}
     labels |= {"io.rancher.service.launch.config": launch} if launch else {}
-    assert origin_of(name, labels) == Origin("rancher", "Shop", service, number)
+    found = origin_of(name, labels)
+    assert found == Origin("rancher", "Shop", service, number, launch_name=sidekick)
+    assert found.primary_service == "web"
 
 
 def test_anything_else_is_a_project_of_its_own() -> None:

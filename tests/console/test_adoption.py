@@ -8,8 +8,10 @@ import pytest
 
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.hosts.models import Host
-from apps.stacks.models import Stack
+from apps.stacks.models import Service, Stack
+from apps.stacks.services import stack_create
 from tests.adoption.projects import look, make, make_shop
+from tests.adoption.rancher_host import make_rancher
 
 HX = {"HX-Request": "true"}
 
@@ -89,3 +91,27 @@ def test_a_host_that_does_not_answer_is_said(
     sim.down = True
     page = browser_as("bob").get(at("adopt-project", pk=host.pk), query("shop"))
     assert (page.status_code, "does not answer" in page.content.decode()) == (503, True)
+
+
+def test_an_imported_stack_is_named_as_what_takes_the_containers_over(
+    host: Host, sim: SimulatedDriver, lab: Any, actor_of: Any, browser_as: Any, at: Any, run_loop: Any
+) -> None:
+    file = "web:\n  image: bb:local\n"
+    stack = stack_create(
+        actor=actor_of("bob"), environment=lab, name="Old", docker_compose=file, external_id="rancher:1"
+    )
+    run_loop()
+    make_rancher(sim, "Old", "web")
+    look(host)
+    client, path = browser_as("bob"), at("adopt-project", pk=host.pk)
+    sent = {"kind": "rancher", "project": "Old"}
+    page = client.get(path, sent)
+    text = page.content.decode()
+    assert "Goes to the imported stack" in text
+    assert at("stack", pk=stack.pk) in text
+    assert "Name of the stack" not in text
+    assert client.get(path, {**sent, "file": "docker-compose.yml"}).content.decode() == file
+    done = client.post(path, {**sent, "basis": page.context["plan"].basis}, headers=HX)
+    assert done["HX-Redirect"] == at("stack", pk=stack.pk)
+    run_loop()
+    assert Service.all_objects.get(stack=stack).display_state == "active"

@@ -10,6 +10,7 @@ from apps.drivers.simulated.engine import SimulatedDriver
 from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
 from tests.adoption.projects import look, make, make_shop
+from tests.adoption.rancher_host import make_rancher
 
 
 @pytest.fixture
@@ -88,3 +89,22 @@ def test_what_was_made_here_is_not_offered_back(lab: Any, api_of: Any, run_loop:
     assert "giveback" not in found["actions"]
     answer = api.post(f"{found['links']['self']}/?action=giveback", {})
     assert (answer.status, "made here" in answer.body["message"]) == (422, True)
+
+
+def test_the_stack_that_takes_the_containers_over_is_named(
+    host: Host, sim: SimulatedDriver, lab: Any, actor_of: Any, api_of: Any, run_loop: Any
+) -> None:
+    file = "web:\n  image: bb:local\n"
+    api = api_of("bob").inside(lab)
+    sent = {"name": "Old", "dockerCompose": file, "externalId": "rancher:1", "startOnCreate": False}
+    stack = api.post("environments", sent)
+    run_loop()
+    make_rancher(sim, "Old", "web")
+    look(host)
+    found = candidate(api, "Old")
+    plan = api.post(found["actions"]["preview"], {})
+    assert (plan["stackId"], plan["obstacles"]) == (stack["id"], [])
+    taken = api.post(found["actions"]["adopt"], {"basis": plan["basis"]})
+    assert (taken.status, taken["id"]) == (200, stack["id"])
+    refused = api.post(found["actions"]["adopt"], {"name": "Other"})
+    assert refused.status in {404, 422}

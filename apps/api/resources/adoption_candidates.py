@@ -33,7 +33,10 @@ class AdoptInputResource(EmbeddedResource):
 
 
 class AdoptionPreviewResource(EmbeddedResource):
-    """What adopting would make of a project. With `obstacles` it cannot be; `dockerCompose` is what runs."""
+    """What adopting would make of a project. With `obstacles` it cannot be; `dockerCompose` is what runs.
+
+    With a `stackId` no stack is made: that one was imported, and takes the containers over.
+    """
 
     name = "adoptionPreview"
     roles = READ_ONLY
@@ -44,6 +47,7 @@ class AdoptionPreviewResource(EmbeddedResource):
         notes         array[string] r
         obstacles     array[string] r
         services      json          r
+        stackId       reference[environment] r
     """)
 
 
@@ -63,6 +67,7 @@ def _preview(caller: ApiCaller, row: Candidate, _data: Data) -> Data:
         "notes": list(plan.notes),
         "obstacles": list(plan.obstacles),
         "services": _services(plan),
+        "stackId": wire_id("e", plan.stack) if plan.stack is not None else None,
     }
 
 

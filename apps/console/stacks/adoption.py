@@ -18,7 +18,7 @@ from apps.containers.models import Container
 from apps.core.errors import Problem
 from apps.environments.access import verdict
 from apps.hosts.models import Host
-from apps.stacks.models import GIVE_BACK, Service
+from apps.stacks.models import GIVE_BACK, Service, Stack
 
 MAX_SHOWN = 200
 
@@ -61,7 +61,7 @@ def project(ctx: RequestContext, pk: int) -> HttpResponse:
                 raise
             errors = {"name" if problem.field == "name" else "form": problem.message}
         else:
-            message = _("%(name)s is a stack now; its containers run on as they are.") % {"name": stack.name}
+            message = _("%(name)s has its containers now; they run on as they are.") % {"name": stack.name}
             return ctx.success_response(message, buttons.row_url(stack, ""))
     plan = preview(ctx.actor, host, kind, name)
     may_see = ctx.can("values")
@@ -78,6 +78,7 @@ def project(ctx: RequestContext, pk: int) -> HttpResponse:
         "file": text,
         "hidden": may_see.reason,
         "name": sent.get("name", "") or plain_name(name),
+        "imported": Stack.objects.within([ctx.env.pk]).filter(pk=plan.stack).first() if plan.stack else None,
         "errors": errors,
         "summary": f"{counted('service', len(plan.services))}, {counted('container', len(plan.containers))}",
     }
