@@ -53,7 +53,11 @@ class CliSession:
 
     def api_for(self, access: PortalAccess) -> PortalApi:
         """Another portal, or the same one as somebody else."""
-        return PortalApi(access, self._connect(access.ca), self.terminal)
+        return PortalApi(access, self.connect(access.ca), self.terminal)
+
+    def connect(self, ca: str) -> Transport:
+        """The way to a server whose certificate one of the authorities in the file `ca` may have signed."""
+        return self._connect(ca)
 
     def transport(self) -> Transport:
         """Requests to others than the portal, with the authorities that everybody trusts."""

@@ -15,7 +15,7 @@ from django.test import Client
 from corral_cli.errors import CliError, ExitCode
 from corral_cli.program import run
 from corral_cli.terminal import UserTerminal
-from corral_cli.transport import HttpAnswer, MessageSocket
+from corral_cli.transport import HttpAnswer, HttpTransport, MessageSocket
 from tests.wire.api_client import run_until_idle
 
 _client = Client()  # shared: it loads the middleware once
@@ -51,8 +51,11 @@ class PortalTransport:
     sockets: list[ScriptedSocket] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
     failures: list[CliError] = field(default_factory=list)
+    outside: tuple[str, ...] = ()  # addresses of other servers, which are called over the network
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> HttpAnswer:
+        if url.startswith(self.outside):
+            return HttpTransport(timeout=20).send(method, url, headers, body)
         parts = urlsplit(url)
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         self.requests.append((method, path, json.loads(body) if body else None))
@@ -143,7 +146,8 @@ class CommandLine:
             now=lambda: self.seconds,
             folder=str(self.folder),
         )
-        self.transport = PortalTransport(sockets=self.transport.sockets, failures=self.transport.failures)
+        before = self.transport
+        self.transport = PortalTransport(sockets=before.sockets, failures=before.failures, outside=before.outside)
         code = run(arguments, terminal, program=program or self.program, connect=lambda _ca: self.transport)
         return CommandResult(code, out.getvalue(), err.getvalue(), self.transport)
 

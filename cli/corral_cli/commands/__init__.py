@@ -47,6 +47,7 @@ COMMANDS = {
     "catalog": CommandEntry("catalog", "list and show templates, launch stacks of them and upgrade these", _CHANGE),
     "catalogs": CommandEntry("catalogs", "list, add, refresh and remove the repositories of templates", _CHANGE),
     "adopt": CommandEntry("adoption", "make a stack of what runs on a host already, as it is", _CHANGE),
+    "import": CommandEntry("rancher_import", "import environments and stacks of a Rancher 1.x server", _CHANGE),
     "give-back": CommandEntry("adoption", "let go of an adopted stack; its containers run on", _CHANGE),
     "pull": CommandEntry("stacks", "pull the images of compose files to all hosts", _CHANGE),
     "promote": CommandEntry("deployments", "deploy a stack's revision in another environment", _CHANGE),

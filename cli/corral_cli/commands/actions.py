@@ -24,6 +24,11 @@ _THERE = {
 def add_waiting(parser: ArgumentParser) -> None:
     """Whether and how long to wait."""
     parser.add_argument("-w", "--wait", action="store_true", help="wait until it is done")
+    add_timeout(parser)
+
+
+def add_timeout(parser: ArgumentParser) -> None:
+    """How long to wait."""
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="how long to wait (default: 600)")
 
 
