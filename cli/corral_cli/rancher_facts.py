@@ -43,7 +43,8 @@ SETTINGS = {
 }
 """Settings that people change, and what is to be done about them here."""
 
-_INFRA_ID = re.compile(r"catalog://[^:]*:infra\*([^:]*)")
+_INFRA_ID = re.compile(r"(?:system-)?catalog://[^:]*:infra\*([^:]*)")
+_SYSTEM_ID = re.compile(r"system(?:-catalog)?://")  # of 1.1, and of what an environment's template brought
 _CATALOG_ID = re.compile(r"catalog://([^:]*:[^:]*)")
 _OWN_LABELS = "io.rancher.host."
 _ID_LIKE = re.compile(r"[0-9a-f]{64}")
@@ -63,8 +64,9 @@ def external_id(stack: Json) -> str:
 
 def infrastructure(stack: Json) -> str:
     """What takes the place of a stack of the server's own; empty for everybody else's."""
-    found = _INFRA_ID.match(str(stack.get("externalId") or ""))
-    if not found and not stack.get("system"):
+    external = str(stack.get("externalId") or "")
+    found = _INFRA_ID.match(external)
+    if not (found or stack.get("system") or _SYSTEM_ID.match(external)):
         return ""
     name = (found[1] if found else str(stack.get("name") or "")).lower()
     return next(

@@ -23,6 +23,8 @@ def test_what_schedules_an_environment(project: dict[str, object], runs_on: str)
 def test_stacks_of_the_server_itself_are_known_with_what_takes_their_place():
     assert "network" in facts.infrastructure({"externalId": "catalog://library:infra*ipsec:15"})
     assert "old server" in facts.infrastructure({"name": "odd", "system": True})
+    assert "old server" in facts.infrastructure({"name": "dns", "externalId": "system://dns"})
+    assert "agents" in facts.infrastructure({"externalId": "system-catalog://library:infra*healthcheck:6"})
     assert facts.infrastructure({"externalId": "catalog://community:ghost:3", "name": "ipsec"}) == ""
     assert facts.catalog_template({"externalId": "catalog://community:ghost:3"}) == "community:ghost"
 
