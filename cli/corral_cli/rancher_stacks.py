@@ -171,7 +171,7 @@ class StackImport:
             state = DIFFERS if own else CARRIED
             known = here.get(name.lower())
             next_step, by_hand = _next_step(service, known)
-            note = ". ".join(text.rstrip(".") for text in (*own, next_step) if text)
+            note = "; ".join(text.rstrip(".") for text in (*own, next_step) if text)
             self.report.add("service", f"{stack.name}/{name}", BY_HAND if by_hand else state, note)
 
 
