@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -111,6 +111,35 @@ class PortalApi:
     def download(self, path: str) -> bytes:
         """A file that the portal serves."""
         return self._send("GET", path, {}, None).body
+
+    def receive_file(self, path: str, write: Callable[[bytes], object]) -> None:
+        """Pass what a link leads to on to `write`, piece by piece. Raises `CliError`."""
+        path = self._path(path)
+        self._terminal.debug(f"GET {self.root}{path}")
+        headers = {"Accept": "*/*", "X-API-No-Challenge": "true", **self._headers()}
+        with self._transport.receive_file(self.root + path, headers) as answer:
+            if answer.status >= 300:
+                body = b"".join(answer.pieces)
+                raise self._refusal("GET", path, HttpAnswer(answer.status, answer.headers, body))
+            for piece in answer.pieces:
+                write(piece)
+
+    def send_file(self, resource: Json, action: str, pieces: Iterable[bytes], size: int | None) -> Json:
+        """An action whose body is a file of `size` bytes (None: not known yet). Raises `CliError`.
+
+        What is not offered is requested without the file, for the portal's reason.
+        """
+        url = (resource.get("actions") or {}).get(action)
+        if not url:
+            return self.act(resource, action)
+        path = self._path(url)
+        self._terminal.debug(f"POST {self.root}{path}")
+        headers = {"Accept": "application/json", "X-API-No-Challenge": "true", **self._headers()}
+        headers["Content-Type"] = "application/x-tar"
+        answer = self._transport.send_file(self.root + path, headers, pieces, size)
+        if answer.status >= 300:
+            raise self._refusal("POST", path, answer)
+        return _parse(answer) or {}
 
     def _choose_project(self) -> Json:
         wanted = self._access.environment

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +13,8 @@ from corral_cli.unreachable import unreachable
 MAX_ANSWER = 64 * 1024 * 1024
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 60.0
+FILE_ANSWER_SECONDS = 900.0  # an engine unpacks a file before the portal answers
+_PIECE = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,15 @@ class HttpAnswer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+@dataclass(frozen=True)
+class FileAnswer:
+    """An answer whose body is a file: `pieces` arrive while they are read, and raise `CliError` if it breaks off."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: Iterator[bytes]
 
 
 class MessageSocket(Protocol):
@@ -51,6 +63,14 @@ class Transport(Protocol):
         """One request. Raises `CliError` when there is no answer."""
         ...
 
+    def send_file(self, url: str, headers: Mapping[str, str], pieces: Iterable[bytes], size: int | None) -> HttpAnswer:
+        """POST a file of `size` bytes (None: not known yet). Raises `CliError` when there is no answer."""
+        ...
+
+    def receive_file(self, url: str, headers: Mapping[str, str]) -> AbstractContextManager[FileAnswer]:
+        """GET a file. Raises `CliError` when there is no answer."""
+        ...
+
     def open_socket(self, url: str, headers: Mapping[str, str]) -> MessageSocket:
         """A WebSocket. Raises `CliError` when it is refused."""
         ...
@@ -66,13 +86,38 @@ class HttpTransport:
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> HttpAnswer:
         """One request. Raises `CliError` when there is no answer."""
+        return self._send(method, url, headers, body, self._timeout)
+
+    def send_file(self, url: str, headers: Mapping[str, str], pieces: Iterable[bytes], size: int | None) -> HttpAnswer:
+        """POST a file, chunked where its size is not known. Raises `CliError` when there is no answer."""
+        length = {"Content-Length": str(size)} if size is not None else {"Transfer-Encoding": "chunked"}
+        return self._send("POST", url, {**headers, **length}, pieces, FILE_ANSWER_SECONDS)
+
+    @contextmanager
+    def receive_file(self, url: str, headers: Mapping[str, str]) -> Iterator[FileAnswer]:
+        """GET a file. Raises `CliError` when there is no answer, and while it is read when it breaks off."""
+        from http.client import HTTPException
+        from urllib.error import URLError
+        from urllib.request import Request
+
+        try:
+            request = Request(url, headers=dict(headers), method="GET")  # noqa: S310 - http(s), checked
+            with self._open(request, self._timeout) as found:
+                names = {name.lower(): value for name, value in found.headers.items()}
+                yield FileAnswer(found.status, names, _pieces(found))
+        except URLError as error:
+            raise unreachable(url, error.reason) from None
+        except (HTTPException, OSError, ValueError) as error:
+            raise unreachable(url, error) from None
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: float) -> HttpAnswer:
         from http.client import HTTPException
         from urllib.error import URLError
         from urllib.request import Request
 
         try:
             request = Request(url, data=body, headers=dict(headers), method=method)  # noqa: S310 - http(s), checked
-            with self._open(request) as found:
+            with self._open(request, timeout) as found:
                 data = found.read(MAX_ANSWER + 1)
                 if found.length and len(data) <= MAX_ANSWER:  # what was announced and has not come
                     raise ConnectionError("the connection broke in the middle of its answer")
@@ -105,7 +150,7 @@ class HttpTransport:
                 raise CliError(f"--ca {self._ca}: {why}.", ExitCode.USAGE) from None
         return context
 
-    def _open(self, request: Any) -> Any:
+    def _open(self, request: Any, timeout: float) -> Any:
         from urllib.request import HTTPErrorProcessor, HTTPSHandler, build_opener
 
         class AnyStatus(HTTPErrorProcessor):
@@ -120,4 +165,11 @@ class HttpTransport:
         if self._opener is None:
             secure = [HTTPSHandler(context=self.tls_context())] if request.type == "https" else []
             self._opener = build_opener(AnyStatus, *secure)  # it takes the proxies of the environment
-        return self._opener.open(request, timeout=self._timeout)
+        return self._opener.open(request, timeout=timeout)
+
+
+def _pieces(found: Any) -> Iterator[bytes]:
+    while piece := found.read(_PIECE):
+        yield piece
+    if found.length:  # what was announced and has not come
+        raise ConnectionError("the connection broke in the middle of the file")

@@ -7,14 +7,17 @@ import contextlib
 from collections import Counter
 
 from portal.front_door import refusals
+from portal.front_door.files import serve_with_file
 from portal.front_door.limits import (
     BODY_SECONDS,
     MAX_BODIES,
     MAX_BODIES_PER_CLIENT,
+    MAX_FILE,
     MB,
     MIN_BODY_RATE,
     SMALL_BODY,
     body_limit,
+    carries_file,
 )
 from portal.front_door.refusals import Application, Message, Receive, Refusal, Scope, Send
 
@@ -103,13 +106,18 @@ class BodyGuard:
         if scope["type"] != "http" or not (b"transfer-encoding" in headers or b"content-length" in headers):
             await self._application(scope, receive, send)
             return
-        limit = body_limit(
-            scope["method"], scope["path"], has_credential=b"cookie" in headers or b"authorization" in headers
+        has_credential = b"cookie" in headers or b"authorization" in headers
+        has_file = carries_file(
+            scope["method"], scope["path"], scope.get("query_string", b""), has_credential=has_credential
         )
+        limit = MAX_FILE if has_file else body_limit(scope["method"], scope["path"], has_credential=has_credential)
         refusal = _refuse_length(headers.get(b"content-length", b"0"), limit)
         if refusal is not None:
             # Who waits for "100 Continue" has sent nothing, and is not to be asked for it.
             await _refuse(refusal, send, None if b"expect" in headers else receive)
+            return
+        if has_file:
+            await serve_with_file(self._application, scope, receive, send)
             return
         client = str((scope.get("client") or ("",))[0])
         await self._serve(scope, BodyReader(receive, limit, client, self._budget), receive, send)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import parse_qs
 
 KB = 1024
 MB = 1024 * KB
@@ -22,6 +23,10 @@ SMALL_BODY = 64 * KB
 FORM_BODY = MB
 MAX_BODY = 4 * MB  # `DATA_UPLOAD_MAX_MEMORY_SIZE`: a v1 body, or two compose files
 
+# Files: passed on while they arrive, held nowhere here. Who takes them knows a smaller limit.
+MAX_FILE = 64 * 1024 * MB
+FILE_IDLE_SECONDS = 60.0  # between two pieces
+
 # Bodies are held in memory until they are complete. Small ones are bounded by the number of connections.
 MAX_BODIES = 64 * MB
 MAX_BODIES_PER_CLIENT = 16 * MB
@@ -38,6 +43,8 @@ _UPLOADS = (
     *("/stacks/new", "/stacks/check", "/edit", "/services/new", "/containers/new", "/preview", "/clone"),
     *("/upgrade", "/stacks/bundle"),
 )
+_FILE_ACTIONS = {"importimage", "sendcontext"}
+_FILE_PAGES = ("/images/import/file", "/context")
 
 
 def body_limit(method: str, path: str, *, has_credential: bool) -> int:
@@ -55,6 +62,15 @@ def body_limit(method: str, path: str, *, has_credential: bool) -> int:
     if not has_credential or _is_below(path, _PUBLIC_PAGES):
         return SMALL_BODY
     return MAX_BODY if path.startswith("/env/") and path.endswith(_UPLOADS) else FORM_BODY
+
+
+def carries_file(method: str, path: str, query: bytes, *, has_credential: bool) -> bool:
+    """Whether the body is a file that the application reads piece by piece, once it knows who sends it."""
+    if method != "POST":
+        return False
+    if _is_below(path, _API_ROOTS):
+        return not _FILE_ACTIONS.isdisjoint(parse_qs(query.decode("latin-1"), max_num_fields=None).get("action", ()))
+    return has_credential and path.startswith("/env/") and path.endswith(_FILE_PAGES)
 
 
 def _is_below(path: str, roots: Iterable[str]) -> bool:

@@ -6,6 +6,7 @@ import "./parts/requests.js";
 import { openDialog } from "./parts/overlays.js";
 import "./parts/command_palette.js";
 import "./parts/forms.js";
+import "./parts/file_sender.js";
 import "./parts/page_frame.js";
 import { startDrafts } from "./parts/drafts.js";
 import { startLiveRefresh } from "./parts/live_refresh.js";

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from django.test import Client
 from corral_cli.errors import CliError, ExitCode
 from corral_cli.program import run
 from corral_cli.terminal import UserTerminal
-from corral_cli.transport import HttpAnswer, HttpTransport, MessageSocket
+from corral_cli.transport import FileAnswer, HttpAnswer, HttpTransport, MessageSocket
 from tests.wire.api_client import run_until_idle
 
 _client = Client()  # shared: it loads the middleware once
@@ -56,8 +57,7 @@ class PortalTransport:
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> HttpAnswer:
         if url.startswith(self.outside):
             return HttpTransport(timeout=20).send(method, url, headers, body)
-        parts = urlsplit(url)
-        path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        path = self._path(url)
         self.requests.append((method, path, json.loads(body) if body else None))
         if self.failures:
             raise self.failures.pop(0)
@@ -65,6 +65,31 @@ class PortalTransport:
         found = _client.generic(method, path, body or b"", content_type="application/json", headers=dict(headers))
         answer = {name.lower(): value for name, value in found.headers.items()}
         return HttpAnswer(found.status_code, answer, found.content)
+
+    def send_file(self, url: str, headers: Mapping[str, str], pieces: Iterable[bytes], size: int | None) -> HttpAnswer:
+        path = self._path(url)
+        body = b"".join(pieces)
+        assert size in {None, len(body)}
+        self.requests.append(("POST", path, None))
+        _client.cookies.clear()
+        found = _client.generic("POST", path, body, content_type=headers["Content-Type"], headers=dict(headers))
+        return HttpAnswer(
+            found.status_code, {name.lower(): value for name, value in found.headers.items()}, found.content
+        )
+
+    @contextmanager
+    def receive_file(self, url: str, headers: Mapping[str, str]) -> Iterator[FileAnswer]:
+        path = self._path(url)
+        self.requests.append(("GET", path, None))
+        _client.cookies.clear()
+        found: Any = _client.get(path, headers=dict(headers))
+        pieces = iter(found.streaming_content) if found.streaming else iter([found.content])
+        yield FileAnswer(found.status_code, {name.lower(): value for name, value in found.headers.items()}, pieces)
+
+    @staticmethod
+    def _path(url: str) -> str:
+        parts = urlsplit(url)
+        return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
     def open_socket(self, url: str, headers: Mapping[str, str]) -> MessageSocket:
         self.opened.append(url)

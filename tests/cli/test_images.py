@@ -142,3 +142,29 @@ def test_what_stays_is_listed_with_the_reason(cli: CommandLine, sim: SimulatedDr
 def test_what_cannot_be_is_refused(cli: CommandLine, arguments: tuple[str, ...], code: ExitCode, words: str):
     found = cli.fail(*arguments)
     assert (found.code, words in found.err) == (code, True), found.err
+
+
+def test_an_image_becomes_a_file_and_the_file_an_image_again(cli: CommandLine, sim: SimulatedDriver):
+    out = cli.succeed("image", "export", "shop:1", "-o", "shop.tar").out
+    assert out == "shop:1 was written to shop.tar: 4.0 MB\n"
+    assert [each.name for each in cli.folder.glob("shop*")] == ["shop.tar"]
+    assert sim.find_image("shop:1") is None
+    assert cli.succeed("image", "import", "shop.tar", "--host", "h1").out == "shop:1\n"
+    assert sim.find_image("shop:1")
+
+
+def test_an_export_that_fails_leaves_no_file(cli: CommandLine):
+    assert "Say to which file" in cli.fail("image", "export", "shop:1").err
+    assert "cannot be written" in cli.fail("image", "export", "shop:1", "-o", "nowhere/shop.tar").err
+    engine.simulated_engine("lab2").local_images.clear()
+    assert cli.fail("image", "export", "shop:1", "-o", "shop.tar").code == ExitCode.NOT_FOUND
+    assert not list(cli.folder.glob("shop*"))
+
+
+def test_an_import_that_cannot_be_says_why(cli: CommandLine):
+    cli.write("notes.txt", "no archive")
+    assert cli.fail("image", "import", "missing.tar", "--host", "h1").code == ExitCode.USAGE
+    assert "Say to which host" in cli.fail("image", "import", "notes.txt").err
+    refused = cli.fail("image", "import", "notes.txt", "--host", "h1")
+    assert refused.code == ExitCode.INVALID
+    assert "no tar archive" in refused.err

@@ -353,3 +353,46 @@ def test_more_images_take_no_more_queries(
     take_inventory(two)
     take_inventory(host)
     assert queries(rita, at("images")) == before
+
+
+@pytest.fixture
+def archive(host: Host, sim: SimulatedDriver) -> bytes:
+    """An archive of an image that the host does not have."""
+    sim.local_images.add(IMAGE)
+    found = b"".join(sim.save(IMAGE))
+    sim.local_images.discard(IMAGE)
+    return found
+
+
+def test_an_archive_is_imported_to_the_chosen_host(
+    browser_as: Any, at: Any, host: Host, archive: bytes, sim: SimulatedDriver
+):
+    bob = browser_as("bob")
+    page = bob.get(at("images-import") + f"?host={host.pk}", headers=HX).content.decode()
+    assert at("images-import-file") in page
+    url = f"{at('images-import-file')}?host={host.pk}"
+    answer = bob.post(url, archive, content_type="application/x-tar", headers=HX)
+    assert answer.status_code == 204, answer.content
+    assert "Imported shop:1 to h1." in answer.headers["HX-Trigger"]
+    assert sim.find_image(IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("who", "body", "status"), [("rita", b"", 403), ("rex", b"", 403), ("bob", b"x", 422), ("mallory", b"", 404)]
+)
+def test_an_import_that_may_not_or_cannot_be_is_refused(
+    browser_as: Any, at: Any, host: Host, who: str, body: bytes, status: int
+):
+    url = f"{at('images-import-file')}?host={host.pk}"
+    answer = browser_as(who).post(url, body, content_type="application/x-tar", headers=HX)
+    assert answer.status_code == status
+    if who != "mallory":
+        assert browser_as(who).get(at("images-import"), headers=HX).status_code == (200 if who == "bob" else 403)
+
+
+def test_an_import_without_a_file_or_a_host_says_so(browser_as: Any, at: Any, host: Host):
+    bob = browser_as("bob")
+    assert b"Choose an archive" in bob.post(at("images-import"), {"host": host.pk}, headers=HX).content
+    assert bob.post(f"{at('images-import-file')}?host=999999", b"", content_type="application/x-tar").status_code == 404
+    Host.all_objects.filter(pk=host.pk).update(state="inactive")
+    assert b"No host of this environment is active" in bob.get(at("images-import"), headers=HX).content

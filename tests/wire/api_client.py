@@ -98,6 +98,8 @@ http_client = Client()  # shared: it loads the middleware once
 
 def _to_response(found: Any) -> ApiResponse:
     is_json = found.headers.get("Content-Type", "").startswith("application/json")
+    if found.streaming and "Content-Disposition" in found.headers:
+        list(found.streaming_content)  # a download that nobody reads to its end keeps what it takes
     text = "" if found.streaming else found.content.decode(errors="replace")
     body = json.loads(text) if is_json and text else None
     _require_declared_states(body)

@@ -85,7 +85,7 @@ DEVIATIONS = {
     "imagePull": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1: images between hosts
     "hostImage": CONTRACT["instance"],  # not in v1: the images of hosts
     **dict.fromkeys(("imageRemoval", "tagImageInput"), CONTRACT["logConfig"] | {"restricted": "r"}),  # not in v1
-    **dict.fromkeys(("imagePrune", "imageDetails"), CONTRACT["statsAccess"]),  # not in v1: read about images
+    **dict.fromkeys(("imagePrune", "imageDetails", "importedImages"), CONTRACT["statsAccess"]),  # not in v1: of images
     "portForwardInput": CONTRACT["containerExec"],  # not in v1: a port of a container through the portal
     "removeImageInput": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1
     "dockerHealthCheck": CONTRACT["logConfig"],  # not in v1: the engine's own check

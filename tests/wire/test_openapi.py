@@ -38,6 +38,8 @@ def complaints(document: Document, path: str, method: str, answer: ApiResponse) 
         return [f"{method} {path}: {answer.status} is not declared"]
     if "$ref" in declared:
         declared = document["components"]["responses"][declared["$ref"].rpartition("/")[2]]
+    if "application/octet-stream" in declared["content"]:
+        return [] if "Content-Disposition" in answer.headers else [f"{method} {path}: no file"]
     schema = {**declared["content"]["application/json"]["schema"], "components": document["components"]}
     wrong = list(Draft202012Validator(schema).iter_errors(answer.body))
     return [f"{method} {path}: {'/'.join(map(str, each.absolute_path))}: {each.message[:200]}" for each in wrong]

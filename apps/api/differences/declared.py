@@ -75,7 +75,8 @@ externalService | action restart input | there is nothing to be restarted batch 
 host | action dockersocket | whoever has an engine's socket has the host; the policy of hosts would not hold
 githubconfig, ldapconfig, openldapconfig | action test, action confirm, action resync | a provider is tried before
     it is on, and on trial until it is confirmed
-host | action evacuate, action removeimage | a host is emptied, and images are removed from it
+host | action evacuate, action importimage, action removeimage | a host is emptied, and images are loaded on it
+    and removed from it
 container | action unpause | a container that was paused on its engine goes on
 registrationToken | action rotate | a new token in the place of the old one
 processInstance | action cancel, action retry | a change is taken back, or tried again

@@ -106,7 +106,10 @@ class TypePaths:
             "responses": self._responses(
                 {"200": ("The action's own answer.", {"type": "object"}), "202": done}, *_CHANGE
             ),
-            "x-actions": {name: {"input": each.input, "output": each.output} for name, each in custom.items()},
+            "x-actions": {
+                name: {"input": "file" if each.takes_file else each.input, "output": each.output}
+                for name, each in custom.items()
+            },
         }
 
     def _link(self, name: str, link: Link) -> dict[str, Operation]:
@@ -118,6 +121,8 @@ class TypePaths:
             answer = reference_to(target.name if link.attribute else f"{target.name}.list")
         operation = self._operation(f"get{self._noun}{name[0].upper()}{name[1:]}", f"Follow the link `{name}`")
         responses = self._responses({"200": ("What it leads to.", answer)}, "422")
+        if link.is_file:
+            responses["200"] = {"description": "The file.", "content": {"application/octet-stream": {}}}
         return {"get": operation | {"responses": responses}, "parameters": [_ROW_ID]}  # type: ignore[dict-item]
 
     def _list_parameters(self) -> list[JsonSchema]:

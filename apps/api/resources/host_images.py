@@ -12,6 +12,7 @@ from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import ALWAYS_ACTIVE, Action, Data, Link, Resource, id_prefix_of
 from apps.api.wire.roles import READ_ONLY, TypeRoles
+from apps.containers.images.archives import image_download, image_import
 from apps.containers.images.pruning import MAX_DAYS
 from apps.containers.images.selectors import prune_preview, users_of
 from apps.containers.images.services import describe_removal, image_tag, images_prune, images_remove
@@ -19,6 +20,7 @@ from apps.containers.models import HostImage, ImageRemoval
 from apps.control.services import request_change
 from apps.core.errors import Invalid, NotFound, Problem
 from apps.core.ids import row_number, wire_id
+from apps.core.streams import FileDownload
 from apps.drivers.base import EngineError, EngineNotFound
 from apps.environments.models import Environment
 from apps.hosts.models import Host
@@ -94,6 +96,33 @@ def _details(caller: ApiCaller, row: HostImage) -> Data:
     }
 
 
+def _download(caller: ApiCaller, row: HostImage, query_params: QueryDict) -> FileDownload:  # noqa: ARG001 - of links
+    return image_download(row, actor=caller.actor)
+
+
+class ImportedImagesResource(EmbeddedResource):
+    """What an archive that was sent to a host had in it: names of images, or ids of those without a name."""
+
+    name = "importedImages"
+    roles = READ_ONLY
+    own_fields = parse_fields("""
+        hostId reference[host] r
+        images array[string]   r
+    """)
+
+
+def import_archive(caller: ApiCaller, row: Host, data: Data) -> Data:
+    """The `call` of the action `importimage` of hosts: the body is an archive of images."""
+    names = image_import(row, data["file"], actor=caller.actor)
+    return {
+        "type": "importedImages",
+        "links": {},
+        "actions": {},
+        "hostId": wire_id("h", row.pk),
+        "images": names,
+    }
+
+
 class HostImageResource(Resource):
     """An image on a host, as its engine listed it last."""
 
@@ -124,7 +153,11 @@ class HostImageResource(Resource):
         "containerIds": lambda context: [wire_id("i", each.pk) for each in context.extra or ()],
     }
     custom_actions = {"tag": Action(_tag, "tagImageInput", permission="hosts")}
-    links = {"host": Link("host", attribute="host_id"), "details": Link(call=_details)}
+    links = {
+        "host": Link("host", attribute="host_id"),
+        "details": Link(call=_details),
+        "download": Link(call_with_query=_download, permission="images", is_file=True),
+    }
 
     def rows(self, caller: ApiCaller) -> Any:
         """Those of hosts that are not removed."""

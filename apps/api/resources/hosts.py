@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.api.resources import images, parts
+from apps.api.resources.host_images import import_archive
 from apps.api.resources.public_endpoints import serialize_endpoints
 from apps.api.resources.removal_previews import preview_link
 from apps.api.resources.socket_tickets import stats_ticket_link
@@ -89,6 +90,7 @@ class HostResource(Resource):
     }
     custom_actions = {
         "evacuate": Action(_evacuate, "evacuateInput", "host"),
+        "importimage": Action(import_archive, output="importedImages", permission="images", takes_file=True),
         "removeimage": Action(images.remove_image, "removeImageInput", permission="hosts"),
     }
     links = {

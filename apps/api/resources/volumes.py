@@ -134,7 +134,7 @@ class VolumeResource(Resource):
         "host": Link("host", attribute="host_id"),
         "mounts": Link("mount", column="volume"),
         "files": Link(call_with_query=_files, permission="browse"),
-        "download": Link(call_with_query=_download, permission="browse"),
+        "download": Link(call_with_query=_download, permission="browse", is_file=True),
     }
 
     def create(self, caller: ApiCaller, data: Data) -> Any:

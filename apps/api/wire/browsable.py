@@ -77,6 +77,8 @@ def _action_forms(resource: Resource, data: Mapping[str, Any]) -> list[dict[str,
     found = []
     for name, url in data.get("actions", {}).items():
         custom_action = resource.custom_actions.get(name)
+        if custom_action is not None and custom_action.takes_file:
+            continue  # a form would wrap the file
         input_type = find_resource(custom_action.input) if custom_action and custom_action.input else None
         fields = [_form_field(f, None) for f in input_type.fields if "c" in f.crud] if input_type else []
         found.append({"name": name, "url": url, "fields": fields})

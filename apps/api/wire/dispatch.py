@@ -119,8 +119,11 @@ def perform_action(resource: Resource, caller: ApiCaller, row: Any, name: str, b
     if custom_action is None:
         resource.act(caller, row, name)
         return serialize_row(resource, caller, reload_row(resource, caller, row)), 202
-    input_type = find_resource(custom_action.input) if custom_action.input else None
-    data = _validate_action_input(input_type, body)
+    if custom_action.takes_file:
+        data = {"file": body}
+    else:
+        input_type = find_resource(custom_action.input) if custom_action.input else None
+        data = _validate_action_input(input_type, body)
     result = custom_action.call(caller, row, data)
     if result is not None:
         return result, 200

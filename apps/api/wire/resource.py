@@ -71,7 +71,8 @@ class Action:
     """An action of a type. States and permission of one that is in the model's life cycle come from there.
 
     `call` gets caller, row and validated input; it returns None (the response is the row) or the body of the response.
-    `is_change`: it is refused while the row is locked, as the actions of life cycles are.
+    `is_change`: it is refused while the row is locked, as the actions of life cycles are. `takes_file`: the body is a
+    file; `call` gets as `data["file"]` a function of the largest size that returns its pieces while they arrive.
     """
 
     call: Callable[[ApiCaller, Any, Data], Data | None]
@@ -80,12 +81,14 @@ class Action:
     permission: str = "operate"
     states: frozenset[str] = frozenset()
     is_change: bool = False
+    takes_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
     """A link to other rows: those of `target` whose `column` is this row, the one in this row's `attribute`, or,
-    with `call`, a computed body (`permission` says for whom; empty: for everybody who sees the row).
+    with `call`, a computed body (`permission` says for whom; empty: for everybody who sees the row), or with `is_file`
+    a download.
     """
 
     target: str = ""
@@ -94,6 +97,7 @@ class Link:
     call: Callable[[ApiCaller, Any], Data] | None = None
     permission: str = "view"
     call_with_query: Callable[[ApiCaller, Any, QueryDict], Data | FileDownload] | None = None
+    is_file: bool = False
 
     @property
     def is_computed(self) -> bool:

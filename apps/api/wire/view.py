@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,7 @@ from apps.core.content_policy import HEADER, content_policy
 from apps.core.errors import NotFound, Unauthorized
 from apps.core.ids import row_key, wire_id
 from apps.core.result import RevokedCounts
-from apps.core.streams import FileDownload, file_response
+from apps.core.streams import FileDownload, arriving_pieces, file_response
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
 
@@ -81,6 +82,8 @@ class ApiView(APIView):
 
     def post(self, request: Request, **_: Any) -> Response:
         """Create something or perform an action; HTML forms send PUT and DELETE as `_method`."""
+        if self._takes_file(request):
+            return self._receive_file(request)
         body = unwrap_form(request.data)
         method_override = body.pop("_method", "") if isinstance(body, FormBody) else ""
         if method_override in {"PUT", "DELETE"}:
@@ -99,6 +102,21 @@ class ApiView(APIView):
         if action is not None:
             raise dispatch.unknown_action(action)
         return Response(dispatch.create(resource, self.caller, body, self.url), status=201)
+
+    def _takes_file(self, request: Request) -> bool:
+        found = find_resource(self.path[0], self.dialect) if len(self.path) == 2 else None
+        action = found.custom_actions.get(request.query_params.get("action", "")) if found is not None else None
+        return action is not None and action.takes_file
+
+    def _receive_file(self, request: Request) -> Response:
+        """Perform an action whose body is a file: who may not is refused before any of it is read."""
+        # The file is never a body that is parsed, here or for the audit log.
+        setattr(request, "_full_data", {})  # noqa: B010 - REST framework has no other way
+        resource = self._resource()
+        row = self._row(resource)
+        pieces = functools.partial(arriving_pieces, request._request)  # noqa: SLF001 - Django's own request
+        answer, status = dispatch.perform_action(resource, self.caller, row, request.query_params["action"], pieces)
+        return Response(answer, status=status)
 
     def put(self, request: Request, **_: Any) -> Response:
         """Update a resource."""

@@ -1,8 +1,9 @@
-"""The dialogs about images: pull, copy, name, remove, and clean up with a preview."""
+"""The dialogs about images: pull, import, copy, name, remove, and clean up with a preview."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
@@ -11,9 +12,11 @@ from django.utils.translation import ngettext
 
 from apps.console.components.listing import natural_order
 from apps.console.components.plurals import counted
+from apps.console.hosts.hosts import find as find_host
 from apps.console.images.images import find_image
-from apps.console.request_context import RequestContext, member_required
+from apps.console.request_context import RequestContext, member_required, post_required
 from apps.containers.image_pulls import image_pull
+from apps.containers.images.archives import image_import
 from apps.containers.images.pruning import RULES, names_needed
 from apps.containers.images.selectors import PrunePreview, images_of, needed_images, prune_preview, users_of
 from apps.containers.images.services import image_tag, images_prune, images_remove
@@ -21,10 +24,12 @@ from apps.containers.models import HostImage
 from apps.containers.services import image_copy
 from apps.core.errors import Conflict, Invalid, Problem
 from apps.core.ids import parse_key
+from apps.core.streams import arriving_pieces
 from apps.hosts.models import Host
 
 DAYS = (0, 7, 30, 90)
 _MAX_CHOSEN = 200
+_MAX_SHOWN = 5
 
 
 def _hosts(ctx: RequestContext) -> list[Host]:
@@ -62,6 +67,29 @@ def pull(ctx: RequestContext) -> HttpResponse:
         return _("Pulling %(image)s to %(hosts)s.") % {"image": task.image, "hosts": where}
 
     return _answer(ctx, "console/image_pull.html", {"hosts": _hosts(ctx)}, act)
+
+
+@member_required
+def import_archive(ctx: RequestContext) -> HttpResponse:
+    """Choose an archive and a host; the page's script sends the file to `import_file`."""
+    ctx.require_permission("images")
+    ctx.require_permission("operate")
+
+    def act() -> str:
+        raise Invalid("file", "MissingRequired", _("Choose an archive. Sending it needs JavaScript."))
+
+    hosts = [host for host in _hosts(ctx) if host.state == "active"]
+    return _answer(ctx, "console/image_import.html", {"hosts": hosts}, act)
+
+
+@member_required
+@post_required
+def import_file(ctx: RequestContext) -> HttpResponse:
+    """Take the archive that is the body of the request, for the host in the query."""
+    host = find_host(ctx, parse_key(ctx.request.GET.get("host", "")) or 0)
+    names = image_import(host, partial(arriving_pieces, ctx.request), actor=ctx.actor)
+    shown = ", ".join(names[:_MAX_SHOWN]) + (" …" if len(names) > _MAX_SHOWN else "")
+    return ctx.success_response(_("Imported %(names)s to %(host)s.") % {"names": shown, "host": host})
 
 
 @member_required

@@ -81,6 +81,13 @@ def _list(
             ctx.can("operate"),
             is_dialog=True,
         ),
+        "import": buttons.custom_button(
+            gettext_lazy("Import"),
+            "upload",
+            _dialog(ctx, "images-import", host),
+            ctx.can("operate") and ctx.can("images"),
+            is_dialog=True,
+        ),
         "prune": buttons.custom_button(
             gettext_lazy("Clean up"), "eraser", _dialog(ctx, "images-prune", host), may, is_dialog=True
         ),

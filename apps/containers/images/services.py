@@ -53,11 +53,12 @@ def image_tag(*, actor: Actor, image: HostImage, name: str) -> str:
         raise Conflict(f"{image.host} did not name it: {error}") from None
     details = {"image": str(image), "id": image.image_id, "name": name}
     record("image.tag", actor=actor, row=image.host, environment_id=image.environment_id, request=details)
-    _list_again(image.host)
+    list_again(image.host)
     return name
 
 
-def _list_again(host: Host) -> None:
+def list_again(host: Host) -> None:
+    """List the images of a host after one of them changed, unless its engine does not answer just now."""
     with suppress(EngineError):  # what was asked for is done; the next scan lists it
         take_inventory(host)
 

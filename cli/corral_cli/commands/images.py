@@ -1,12 +1,16 @@
-"""`images` and `image`: what hosts have, cleaning up, and what is done with one image."""
+"""`images` and `image`: what hosts have, cleaning up, what is done with one image, and images as files."""
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 from corral_cli.confirmation import add_confirmation, require_confirmation
 from corral_cli.errors import CliError, ExitCode, missing_argument
+from corral_cli.file_progress import FileProgress
 from corral_cli.lookup import find
 from corral_cli.output import show_data, show_rows
 from corral_cli.portal_api import Json
@@ -17,7 +21,7 @@ from corral_cli.terminal import printable
 _COLUMNS = ("id", "name", "host", "size", "containers", "created", "image")
 _IMAGE_HELP = (
     "its name with the tag, or its id in `corral images`; rm removes just that name, and the image with its last"
-    " name; by id it removes the image with all its names"
+    " name; by id it removes the image with all its names; of import: the file"
 )
 _FORCE_HELP = (
     "of rm: also what stopped containers were made from, or what containers and services name; never what a running"
@@ -117,15 +121,21 @@ def _await_removals(session: CliSession, answer: Json) -> int:
 
 
 def _image_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("action", choices=("cp", "tag", "rm", "history"), help="what to do with it")
+    actions = ("cp", "tag", "rm", "history", "export", "import")
+    parser.add_argument("action", choices=actions, help="what to do with it")
     parser.add_argument("image", help=_IMAGE_HELP)
     parser.add_argument("names", nargs="*", metavar="name", help="cp: hosts to send it to; tag: the new name")
-    parser.add_argument("--host", default="", help="the host that has it; needed where several have")
+    parser.add_argument(
+        "--host", default="", help="the host that has it; needed where several have. Of import: where to"
+    )
+    parser.add_argument("-o", "--output", default="", metavar="FILE", help="of export: where to write the archive")
     parser.add_argument("--force", action="store_true", help=_FORCE_HELP)
     add_confirmation(parser, "rm")
 
 
 def _image(session: CliSession, options: Namespace) -> int:
+    if options.action == "import":
+        return _import(session, options)
     images = _find_images(session, options)
     if options.action == "rm":
         body: Json = {"imageIds": [each["id"] for each in images], "force": options.force}
@@ -137,6 +147,8 @@ def _image(session: CliSession, options: Namespace) -> int:
     image = images[0] if options.action == "cp" else _only(images, options.image)
     if options.action == "history":
         return _history(session, image)
+    if options.action == "export":
+        return _export(session, options, image)
     if not options.names:
         what, example = ("to which hosts", "host-2") if options.action == "cp" else ("the new name", "shop:stable")
         raise missing_argument("name", what, f"image {options.action} {options.image} {example}")
@@ -194,6 +206,57 @@ def _history(session: CliSession, image: Json) -> int:
     rows = [{"size": size_text(step["size"]), "step": step["command"]} for step in details["history"]]
     show_rows(session.terminal, "table", ("size", "step"), rows)
     return ExitCode.OK
+
+
+def _export(session: CliSession, options: Namespace, image: Json) -> int:
+    """Write the archive to a file that has its name only once it is whole."""
+    if not options.output:
+        raise CliError("Say to which file, with -o.", ExitCode.USAGE)
+    path = Path(session.terminal.folder, options.output)
+    partial, progress = path.with_name(f"{path.name}.part"), FileProgress(session.terminal, f"of {options.image}")
+    try:
+        with partial.open("wb") as file:
+
+            def write(piece: bytes) -> None:
+                progress.count(file.write(piece))
+
+            session.api.receive_file(image["links"]["download"], write)
+        partial.replace(path)
+    except OSError as error:
+        raise CliError(f"{options.output} cannot be written: {error.strerror or error}.", ExitCode.FAILED) from None
+    finally:
+        session.terminal.clear_progress()
+        with suppress(OSError):  # it was renamed
+            partial.unlink()
+    session.terminal.print(f"{printable(options.image)} was written to {options.output}: {size_text(progress.size)}")
+    return ExitCode.OK
+
+
+def _import(session: CliSession, options: Namespace) -> int:
+    """Send an archive to a host, and print the names of what was in it."""
+    try:
+        with Path(session.terminal.folder, options.image).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            host = _host_of(session, options)
+            pieces = FileProgress(session.terminal, "sent", size).pieces_of(file)
+            found = session.api.send_file(host, "importimage", pieces, size)
+    except OSError as error:
+        raise CliError(f"{options.image} cannot be read: {error.strerror or error}.", ExitCode.USAGE) from None
+    finally:
+        session.terminal.clear_progress()
+    for name in found.get("images") or ():
+        session.terminal.print(printable(name))
+    return ExitCode.OK
+
+
+def _host_of(session: CliSession, options: Namespace) -> Json:
+    """The host that is meant: the only one of an environment needs no name."""
+    if options.host:
+        return find(session.api, options.host, ("host",))
+    hosts = session.api.list_all("hosts", removed_null=1)
+    if len(hosts) != 1:
+        raise CliError("Say to which host, with --host.", ExitCode.USAGE)
+    return hosts[0]
 
 
 PROVIDES = {"images": CliCommand(_images_arguments, _images), "image": CliCommand(_image_arguments, _image)}

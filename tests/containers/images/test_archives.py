@@ -1,8 +1,10 @@
-"""Images as downloads: by permission, passed on as they come, a few at a time, and always let go of."""
+"""Images as archives, down and up: by permission, passed on as they come, a few at a time, and always let go of."""
 
 from __future__ import annotations
 
 import io
+import tarfile
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.containers.images import archives
-from apps.containers.images.archives import MAX_DOWNLOADS, archive_name, image_download
+from apps.containers.images.archives import MAX_DOWNLOADS, MAX_IMPORTS, archive_name, image_download, image_import
 from apps.containers.models import HostImage
 from apps.control.models import AuditEntry
-from apps.core.errors import Forbidden, NotFound, Problem
+from apps.core.errors import Conflict, Forbidden, Invalid, NotFound, Problem
+from apps.core.streams import FileBrokenOff
 from apps.drivers.base import EngineDown, EngineError
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.hosts.models import Host
@@ -122,3 +125,102 @@ def test_no_image_makes_a_name_that_leads_elsewhere(text: str):
     assert len(name) <= 104
     assert not name.startswith((".", "-"))
     assert "/" not in name
+
+
+def archive_of(sim: SimulatedDriver, name: str = "shop:1") -> bytes:
+    """An archive of an image that the host does not keep."""
+    sim.local_images.add(name)
+    found = b"".join(sim.save(name))
+    sim.local_images.discard(name)
+    return found
+
+
+def arriving(data: bytes, size: int = 100) -> Callable[[int], Iterator[bytes]]:
+    """The file of a request, in small pieces."""
+    return lambda _largest: iter([data[start : start + size] for start in range(0, len(data), size)])
+
+
+def free_imports() -> int:
+    """How many more imports may begin."""
+    return int(archives._imports._value)
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_owners_and_members_import_an_archive(host: Host, actor_of: Any, sim: SimulatedDriver, who: str):
+    assert image_import(host, arriving(archive_of(sim), 100_000), actor=actor_of(who)) == ["shop:1"]
+    assert sim.find_image("shop:1")
+    assert HostImage.all_objects.filter(name="shop:1").exists(), "it is listed at once"
+    entry = AuditEntry.all_objects.get(event="image.import")
+    assert (entry.target, entry.request["images"], entry.account.login) == (host.pk, ["shop:1"], who)
+    assert free_imports() == MAX_IMPORTS
+
+
+@pytest.mark.parametrize("who", ["rex", "rita", "mallory"])
+def test_nobody_else_imports_and_nothing_is_read(host: Host, actor_of: Any, sim: SimulatedDriver, who: str):
+    def unread(_largest: int) -> Iterator[bytes]:
+        raise AssertionError
+
+    with pytest.raises(Forbidden):
+        image_import(host, unread, actor=actor_of(who))
+    assert sim.calls["load"] == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "no file"),
+        (b"no archive", "no tar archive"),
+        (b"\0" * 2000, "no tar archive"),
+        (b"{}" * 600, "no tar archive"),
+    ],
+)
+def test_what_is_no_archive_is_refused_before_the_engine_is_asked(
+    host: Host, actor_of: Any, sim: SimulatedDriver, data: bytes, reason: str
+):
+    with pytest.raises(Invalid, match=reason):
+        image_import(host, arriving(data), actor=actor_of("bob"))
+    assert sim.calls["load"] == 0
+    assert free_imports() == MAX_IMPORTS
+
+
+def test_an_archive_without_images_is_refused_with_the_engines_words(host: Host, actor_of: Any):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("readme"))
+    with pytest.raises(Invalid, match="cannot load this archive"):
+        image_import(host, arriving(file.getvalue()), actor=actor_of("bob"))
+
+
+def test_an_archive_that_breaks_off_leaves_nothing(host: Host, actor_of: Any, sim: SimulatedDriver):
+    whole = archive_of(sim)
+
+    def breaking(_largest: int) -> Iterator[bytes]:
+        yield whole[: len(whole) // 2]
+        raise FileBrokenOff
+
+    with pytest.raises(FileBrokenOff):
+        image_import(host, breaking, actor=actor_of("bob"))
+    assert sim.find_image("shop:1") is None
+    assert free_imports() == MAX_IMPORTS
+
+
+def test_a_host_that_is_away_or_not_active_takes_no_archive(host: Host, actor_of: Any, sim: SimulatedDriver):
+    whole = archive_of(sim)
+    sim.fail_next("load", EngineDown("the cable"))
+    with pytest.raises(Problem, match="the cable") as refused:
+        image_import(host, arriving(whole, 100_000), actor=actor_of("bob"))
+    assert refused.value.status == 502
+    host.state = "inactive"
+    with pytest.raises(Conflict, match="active hosts only"):
+        image_import(host, arriving(whole), actor=actor_of("bob"))
+
+
+def test_few_are_imported_at_a_time(host: Host, actor_of: Any):
+    taken = [archives._imports.acquire(blocking=False) for _ in range(MAX_IMPORTS)]
+    try:
+        with pytest.raises(Problem, match="Others are importing") as refused:
+            image_import(host, arriving(b""), actor=actor_of("bob"))
+        assert refused.value.status == 429
+    finally:
+        for _each in taken:
+            archives._imports.release()
