@@ -127,6 +127,13 @@ class SimulatedImages:
             self._events.publish("image", "load", found.id, {"name": found.id})
         return [f"Loaded image: {name}" for name in found.names] or [f"Loaded image ID: {found.id}"]
 
+    def built(self, name: str) -> str:
+        """Put it there as the end of a build; its id."""
+        key = image_id(f"{name}@{self._runtime.now()}")
+        self._name(name, key)
+        self._events.publish("image", "tag", key, {"name": name})
+        return key
+
     def tag(self, image: str, name: str) -> None:
         """Give it another name, which another image loses. Raises `EngineApiError`."""
         if "@" in name or not _NAME.fullmatch(name):

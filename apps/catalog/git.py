@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import re
 import resource
 import selectors
 import shutil
@@ -32,6 +33,7 @@ MAX_MEMORY = 2 * 2**30
 MAX_LISTING = 64 * 2**20
 CHUNK = 8 * 2**20
 MAX_PACKS = 12
+_COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 REF, INCOMING = "refs/corral/current", "refs/corral/incoming"
 # What must hold whatever the repository or the machine says.
 _CONFIG = {
@@ -75,12 +77,14 @@ class GitStore:
         self.folder = folder
 
     def fetch(self, url: GitUrl, branch: str, *, credential: GitCredential | None = None, address: str = "") -> str:
-        """Fetch the branch (empty: the default one), and return the id of its commit. Raises `GitError`.
+        """Fetch the branch (empty: the default one) or a commit by its full id; the commit's id. Raises `GitError`.
 
         `address` is the IP address to connect to, as it was checked. What was fetched last stays readable.
         """
         self._prepare()
         wanted = f"refs/heads/{branch}" if branch else "HEAD"
+        if _COMMIT.fullmatch(branch):
+            wanted = branch
         with tempfile.TemporaryDirectory(prefix="corral-git-") as folder:
             config, environment = _connection(url, credential or GitCredential(), address, Path(folder), self.folder)
             flags = ["--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--force"]
@@ -235,7 +239,7 @@ def _parse_listing(listed: bytes) -> Iterator[StoredFile]:
         if kind == b"tree":
             yield StoredFile(name, digest.decode(), 0, is_folder=True)
         elif kind == b"blob" and mode in {b"100644", b"100755"}:  # no links, no submodules
-            yield StoredFile(name, digest.decode(), int(size))
+            yield StoredFile(name, digest.decode(), int(size), is_executable=mode == b"100755")
 
 
 def run_bounded(

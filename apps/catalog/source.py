@@ -21,6 +21,7 @@ class StoredFile:
     digest: str
     size: int
     is_folder: bool = False
+    is_executable: bool = False
 
 
 class FileSource(Protocol):

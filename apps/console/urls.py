@@ -34,7 +34,7 @@ from apps.console.hosts import (
     hosts,
     metrics_history,
 )
-from apps.console.images import image_dialogs, images
+from apps.console.images import builds, image_dialogs, images
 from apps.console.keys import api_keys, device_login, trust_rule_form, trust_rules
 from apps.console.login import (
     login_pages,
@@ -176,6 +176,12 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("images/pull", image_dialogs.pull, name="images-pull"),
     path("images/import", image_dialogs.import_archive, name="images-import"),
     path("images/import/file", image_dialogs.import_file, name="images-import-file"),
+    path("images/builds", builds.index, name="image-builds"),
+    path("images/builds/new", builds.new, name="image-build-new"),
+    path("images/builds/<key:pk>", builds.detail, name="image-build"),
+    path("images/builds/<key:pk>/context", builds.send_context, name="image-build-context"),
+    path("images/builds/<key:pk>/log", builds.log_file, name="image-build-log"),
+    path("images/builds/<key:pk>/do/<slug:action>", builds.do, name="image-build-do"),
     path("images/remove", image_dialogs.remove, name="images-remove"),
     path("images/prune", image_dialogs.prune, name="images-prune"),
     path("images/prune/preview", image_dialogs.preview, name="images-prune-preview"),

@@ -108,9 +108,12 @@ DEFAULTS: dict[str, SettingDefinition] = {
     "bootstrap.required.image": text_setting(
         "corral/agent:v" + VERSION, "the agent's image", pattern=_IMAGE, advanced=True
     ),
+    "build.context.megabytes": number_setting(
+        "512", 1, 102_400, "megabytes that the context of a build of an image may have"
+    ),
     "catalog.private.networks": text_setting(
         "",
-        "networks inside, such as 10.0.0.0/8, that catalogs of environments may be fetched from",
+        "networks inside, such as 10.0.0.0/8, that environments may fetch catalogs and contexts of builds from",
         networks=True,
     ),
     "cattle.version": text_setting("v0.159.8", "the version that v1 clients see", public=True, advanced=True),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
+from apps.drivers.image_builds import BuildCalls
 from apps.drivers.image_values import EngineImage as EngineImage  # noqa: PLC0414 - a name of this module too
 from apps.drivers.image_values import ImageCalls
 from apps.drivers.volumes import VolumeCalls
@@ -279,7 +280,7 @@ class ExecSession(Protocol):
     def close(self) -> None: ...
 
 
-class Driver(ImageCalls, VolumeCalls, Protocol):
+class Driver(ImageCalls, BuildCalls, VolumeCalls, Protocol):
     """One engine. Calls block, have time-outs, are safe from any thread and raise `EngineError` and nothing else."""
 
     def ping(self) -> None:

@@ -12,7 +12,7 @@ PERMISSIONS: dict[str, str] = {
     "delete": "delete stacks, services, containers and volumes",
     "exec": "open a shell in a container",
     "browse": "list and download the files in volumes",
-    "images": "download images of hosts",
+    "images": "download, import and build images of hosts",
     "keys": "manage API keys of the environment",
     "hosts": "add, change and delete hosts",
     "catalogs": "add, change and delete catalogs of templates",

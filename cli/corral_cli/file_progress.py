@@ -10,7 +10,6 @@ from corral_cli.terminal import UserTerminal
 
 _PIECE = 256 * 1024
 _EVERY = 1.0
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 class FileProgress:

@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "apps.volumes",
     "apps.stacks",
     "apps.catalog",
+    "apps.builds",
     "apps.api",
     "apps.console",
     "apps.realtime",

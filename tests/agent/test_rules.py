@@ -38,6 +38,7 @@ GET /images/json
 POST /auth
 POST /images/create
 POST /images/load
+POST /build
 GET /images/get
 GET /images/bb:local/json
 GET /images/registry:5000/team/app:1.0/json
@@ -71,7 +72,6 @@ GET /secrets
 POST /secrets/create
 GET /configs
 POST /configs/create
-POST /build
 POST /build/prune
 POST /system/df
 POST /session

@@ -20,6 +20,7 @@ LISTS = (
     "containers",
     "hosts",
     "images",
+    "image-builds",
     "volumes",
     "certificates",
     "registries",

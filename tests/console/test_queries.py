@@ -17,7 +17,18 @@ from tests.console.page_costs import fill, queries
 
 BASELINE = Path(__file__).with_name("query_counts.json")
 LISTS = (
-    *("stacks", "adopt", "topology", "containers", "hosts", "images", "certificates", "registries", "catalog"),
+    *(
+        "stacks",
+        "adopt",
+        "topology",
+        "containers",
+        "hosts",
+        "images",
+        "image-builds",
+        "certificates",
+        "registries",
+        "catalog",
+    ),
     "updates",
     *("activity", "keys", "trust-rules", "find"),
 )

@@ -85,7 +85,10 @@ DEVIATIONS = {
     "imagePull": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1: images between hosts
     "hostImage": CONTRACT["instance"],  # not in v1: the images of hosts
     **dict.fromkeys(("imageRemoval", "tagImageInput"), CONTRACT["logConfig"] | {"restricted": "r"}),  # not in v1
-    **dict.fromkeys(("imagePrune", "imageDetails", "importedImages"), CONTRACT["statsAccess"]),  # not in v1: of images
+    "imageBuild": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1: images built on hosts
+    **dict.fromkeys(  # not in v1: read about images
+        ("imagePrune", "imageDetails", "imageBuildLog", "importedImages"), CONTRACT["statsAccess"]
+    ),
     "portForwardInput": CONTRACT["containerExec"],  # not in v1: a port of a container through the portal
     "removeImageInput": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1
     "dockerHealthCheck": CONTRACT["logConfig"],  # not in v1: the engine's own check
@@ -156,5 +159,9 @@ def actions_of(role: str, name: str, known: set[str]) -> set[str]:
     if name == "catalog" and role in {"member", "restricted"}:  # owners decide where templates come from
         return set()
     if role == "restricted":  # not in v1: what only owners and members may do
-        return set() if name in {"host", "hostImage", "imageRemoval"} else known - {"lock", "unlock", "approve"}
+        return (
+            set()
+            if name in {"host", "hostImage", "imageBuild", "imageRemoval"}
+            else known - {"lock", "unlock", "approve"}
+        )
     return known

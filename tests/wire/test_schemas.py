@@ -40,6 +40,7 @@ ACTIONS = {
     "hostImage": "tag",
     "catalog": "activate deactivate purge refresh remove update",
     "imagePull": "again cancel",
+    "imageBuild": "cancel remove sendcontext",
     "imageRemoval": "remove",
     "imageUpdate": "check",
     "networkCheck": "run",

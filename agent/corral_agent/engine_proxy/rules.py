@@ -56,6 +56,7 @@ RULES = (
     _rule("POST", "/auth", Body.JSON),  # the engine asks a registry whether it knows an account, and keeps nothing
     _rule("POST", "/images/create", Body.ANY),
     _rule("POST", "/images/load", Body.ANY),
+    _rule("POST", "/build", Body.ANY),
     _rule("GET", "/images/get"),
     _rule("GET", f"/images/{_IMAGE}/(?:json|get|history)"),
     _rule("POST", f"/images/{_IMAGE}/tag"),
@@ -75,6 +76,8 @@ def find_rule(method: str, path: str, query: str, *, read_only: bool = False) ->
         return f"This agent does not let {method} {path} through: Corral does not need this call."
     if path == "/images/create" and (reason := _refuse_import_url(query)):
         return reason
+    if path == "/build" and (reason := _refuse_build_parameters(query)):
+        return reason
     return found
 
 
@@ -82,6 +85,23 @@ def _refuse_import_url(query: str) -> str:
     """An image may be imported from the request, never from a URL that the engine would fetch on our behalf."""
     sources = [value for key, value in parse_qsl(query, keep_blank_values=True) if key.lower() == "fromsrc"]
     return "" if all(source == "-" for source in sources) else "This agent imports no images from URLs."
+
+
+# What the portal sends. Everything else is refused, such as `remote`, which the engine would fetch, `networkmode`,
+# `extrahosts`, `cgroupparent` and `securityopt`, which would take a build out of what containers may do.
+_BUILD_PARAMETERS = frozenset(
+    ["version", "t", "dockerfile", "rm", "forcerm", "buildargs", "labels", "target", "nocache", "pull"]
+)
+
+
+def _refuse_build_parameters(query: str) -> str:
+    """A build has its context in the request, is done by the engine's own builder, and gets no rights on the host."""
+    for key, value in parse_qsl(query, keep_blank_values=True):
+        if key not in _BUILD_PARAMETERS:
+            return f"This agent builds no images with the parameter {key[:40]!r}."
+        if key == "version" and value != "1":
+            return "This agent builds no images by BuildKit, whose sessions it does not see."
+    return ""
 
 
 def container_in_path(path: str) -> str:

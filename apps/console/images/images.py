@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from apps.console.components import buttons
 from apps.console.components.listing import Listing, natural_order, paginate, query_filters
 from apps.console.hosts.hosts import find as find_host
+from apps.console.images.builds import build_button
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.containers.images.archives import image_download
 from apps.containers.images.inventory import request_scan
@@ -88,6 +89,7 @@ def _list(
             ctx.can("operate") and ctx.can("images"),
             is_dialog=True,
         ),
+        "build": build_button(ctx, host),
         "prune": buttons.custom_button(
             gettext_lazy("Clean up"), "eraser", _dialog(ctx, "images-prune", host), may, is_dialog=True
         ),

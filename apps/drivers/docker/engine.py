@@ -30,6 +30,7 @@ from apps.drivers.base import (
 )
 from apps.drivers.docker import (
     image_archive,
+    image_build,
     measurement,
     parsing,
     pull,
@@ -42,6 +43,7 @@ from apps.drivers.docker.sdk import EngineConnection
 from apps.drivers.docker.timestamps import to_nanoseconds, to_query_time
 from apps.drivers.docker.volumes import DockerVolumeCalls
 from apps.drivers.host_stats import ContainerSumStats, MachineStats, read_machine
+from apps.drivers.image_builds import BuildRequest, BuildStream
 from apps.drivers.image_values import ImageDetails
 
 _MAX_WORKING = 4  # more at once only slow each other down: making and starting containers is the engine's CPU time
@@ -185,6 +187,12 @@ class DockerDriver(DockerVolumeCalls):
         """The image as an archive, piece by piece."""
         options = {"budget": read_budgets.ENGINE_ARCHIVE, "idle_timeout": image_archive.UNPACK_TIMEOUT}
         return image_archive.ArchiveStream(self._request("GET", f"/images/{quote(image, safe='/:@')}/get", **options))
+
+    def build(self, request: BuildRequest, context: Iterable[bytes]) -> BuildStream:
+        """Build an image from a context; the engine stops when the stream is closed."""
+        with self._connection() as sdk:
+            path = f"/v{sdk.api_version}/build"
+        return image_build.DockerBuild(self.endpoint, path, request, context)
 
     def load(self, pieces: Iterable[bytes]) -> tuple[str, ...]:
         """Load an archive that `save` returned; the names, or ids, of its images."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from apps.core import read_budgets
-from apps.core.read_budgets import OverBudget, ReadMeter
+from apps.core.read_budgets import OverBudget, ReadBudget, ReadMeter
 from apps.drivers.base import Endpoint, EngineDown, EngineError
 from apps.drivers.docker.connections import ThreadSafeSocket, connect_stream
 from apps.drivers.docker.errors import error_from_response, unreachable_error
@@ -36,37 +36,60 @@ class ArchiveStream:
         self._response.close()
 
 
+class ArchiveUpload:
+    """One request to an engine whose body is an archive; `close` may be called from another thread."""
+
+    def __init__(self, endpoint: Endpoint, path: str, headers: Mapping[str, str] | None = None) -> None:
+        self._endpoint, self._path, self._headers = endpoint, path, headers or {}
+        self._connection: ThreadSafeSocket | None = None
+        self._closed = False
+
+    def send(self, pieces: Iterable[bytes], budget: ReadBudget, timeout: float) -> EngineResponse:
+        """Send the archive, and wait up to `timeout` seconds for the beginning of the answer.
+
+        Raises `EngineError`, and what `pieces` raise.
+        """
+        try:
+            self._connection = connection = connect_stream(self._endpoint)
+            if self._closed:  # while it connected
+                connection.close()
+            send_error = _send_archive(connection, _encode_archive(self._path, self._headers, pieces), budget)
+            try:
+                response = read_response(connection, self._endpoint.url, budget, timeout, head_timeout=timeout)
+            except EngineDown:
+                if send_error is None:
+                    raise
+                raise send_error from None
+            raise_for_status(response)
+        except OSError as error:
+            raise unreachable_error(self._endpoint.url, error) from None
+        return response
+
+    def close(self) -> None:
+        """End the request; one that has not begun ends when it does."""
+        self._closed = True
+        if self._connection is not None:
+            self._connection.close()
+
+
 def load_archive(endpoint: Endpoint, path: str, pieces: Iterable[bytes]) -> tuple[str, ...]:
     """Send the archive and wait until the engine has loaded it; what is in it.
 
     Raises `EngineError`, and what `pieces` raise.
     """
+    upload = ArchiveUpload(endpoint, path)
     try:
-        connection = connect_stream(endpoint)
-    except OSError as error:
-        raise unreachable_error(endpoint.url, error) from None
-    try:
-        send_error = _send_archive(connection, path, pieces)
-        try:
-            budget = read_budgets.ENGINE_LOAD
-            response = read_response(connection, endpoint.url, budget, UNPACK_TIMEOUT, head_timeout=UNPACK_TIMEOUT)
-        except EngineDown:
-            if send_error is None:
-                raise
-            raise send_error from None
-        raise_for_status(response)
+        response = upload.send(pieces, read_budgets.ENGINE_LOAD, UNPACK_TIMEOUT)
         with response.as_engine_errors():
             return _read_loaded(response)
-    except OSError as error:
-        raise unreachable_error(endpoint.url, error) from None
     finally:
-        connection.close()
+        upload.close()
 
 
-def _send_archive(connection: ThreadSafeSocket, path: str, pieces: Iterable[bytes]) -> OSError | None:
+def _send_archive(connection: ThreadSafeSocket, messages: Iterable[bytes], budget: ReadBudget) -> OSError | None:
     """Send it all; an engine that stops reading, be it before the end's mark, may have answered why: no error yet."""
-    meter = ReadMeter(read_budgets.ENGINE_LOAD)
-    for message in _encode_archive(path, pieces):
+    meter = ReadMeter(budget)
+    for message in messages:
         try:
             meter.timeout()
             connection.send(message, UNPACK_TIMEOUT)
@@ -77,8 +100,8 @@ def _send_archive(connection: ThreadSafeSocket, path: str, pieces: Iterable[byte
     return None
 
 
-def _encode_archive(path: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    yield encode_request("POST", path, _HEADERS, version="1.1")
+def _encode_archive(path: str, headers: Mapping[str, str], pieces: Iterable[bytes]) -> Iterator[bytes]:
+    yield encode_request("POST", path, {**_HEADERS, **headers}, version="1.1")
     for piece in filter(None, pieces):
         yield b"%x\r\n%b\r\n" % (len(piece), piece)
     yield b"0\r\n\r\n"

@@ -10,9 +10,12 @@ from contextlib import AbstractContextManager
 from apps.drivers.base import EngineImage, PullProgress, Stream
 from apps.drivers.docker.errors import error_from_response
 from apps.drivers.docker.parsing import parse_image, parse_image_details
+from apps.drivers.image_builds import BuildRequest, BuildStream
 from apps.drivers.image_values import ImageDetails
+from apps.drivers.simulated.builds import SimulatedBuild
 from apps.drivers.simulated.registry import SimulatedRegistry
 from apps.drivers.simulated.streams import ArchiveReader, SimulatedArchive
+from simulated_engine.builds import BuildStep, build_steps, read_context
 from simulated_engine.engine import EngineCore
 from simulated_engine.errors import EngineApiError
 from simulated_engine.images import read_archive, tagged_name
@@ -62,6 +65,20 @@ class SimulatedImageCalls:
             for each in loaded:
                 core.images.load(each)
         return tuple(name for each in loaded for name in each.names or (each.id,))
+
+    def build(self, request: BuildRequest, context: Iterable[bytes]) -> BuildStream:
+        """Build an image from a context: what `simulated_engine.builds` understands of it."""
+        self._begin_call("build")
+        return SimulatedBuild(self._build_steps(request, context), self._is_down, self.delay)
+
+    def _build_steps(self, request: BuildRequest, context: Iterable[bytes]) -> Iterator[BuildStep]:
+        try:
+            parsed = read_context(ArchiveReader(iter(context), self._is_down), request.dockerfile)
+            with self._locked() as core:
+                steps = build_steps(core.images, parsed, request.name, request.arguments)
+        except EngineApiError as error:
+            raise error_from_response(error.status, str(error)) from None
+        yield from steps
 
     def pull(self, image: str, auth: Mapping[str, str] | None = None) -> Iterator[PullProgress]:
         """Pull an image that `registry` has, in a few steps."""

@@ -44,6 +44,19 @@ def credential_for_image(environment_id: int, image: str) -> RegistryCredential 
     return lent if lent is not None and lent.is_lent_to(environment_id) else None
 
 
+def logins_of(environment_id: int) -> list[RegistryLogin]:
+    """All accounts that the environment's hosts may pull with, one for each registry: its own before those lent."""
+    own = RegistryCredential.all_objects.filter(environment=environment_id, desired="active")
+    found = {
+        each.registry.domain: each.login
+        for each in own.filter(registry__desired="active").select_related("registry").order_by("-pk")
+    }
+    for lent in SharedRegistry.objects.filter(desired="active", removed=None):
+        if lent.is_lent_to(environment_id):
+            found.setdefault(lent.domain, lent.login)
+    return list(found.values())
+
+
 def login_for_image(environment_id: int, image: str) -> RegistryLogin | None:
     """The account that the environment's hosts pull an image with; None: without one."""
     found = credential_for_image(environment_id, image)

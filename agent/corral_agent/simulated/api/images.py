@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from corral_agent.simulated.api.messages import (
     SimulatedResponse,
     json_lines,
 )
+from simulated_engine.builds import build_steps, read_context
 from simulated_engine.errors import EngineApiError, not_found
 from simulated_engine.images import IMAGE_SIZE, image_id, read_archive, repository, tagged_name
 
@@ -121,11 +123,30 @@ async def _load(call: SimulatedRequest) -> SimulatedResponse:
     return SimulatedResponse(pieces=json_lines(stream()))
 
 
+async def _build(call: SimulatedRequest) -> SimulatedResponse:
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+        async for piece in call.body:
+            file.write(piece)
+        file.seek(0)
+        context = read_context(file, call.query.get("dockerfile") or "Dockerfile")
+    arguments = json.loads(call.query.get("buildargs") or "{}")
+    steps = build_steps(call.engine.images, context, call.query.get("t", ""), arguments)
+
+    async def stream() -> AsyncIterator[Any]:
+        for step in steps:
+            yield step.line
+            if step.waits:
+                await asyncio.sleep(call.engine.tick / 10)
+
+    return SimulatedResponse(pieces=json_lines(stream()))
+
+
 ROUTES: tuple[Route, ...] = (
     ("GET", "/images/json", _list),
     ("POST", "/auth", _auth),
     ("POST", "/images/create", _create),
     ("POST", "/images/load", _load),
+    ("POST", "/build", _build),
     ("GET", "/images/get", _get),
     ("GET", "/images/(.+)/get", _get),
     ("GET", "/images/(.+)/json", _inspect),
