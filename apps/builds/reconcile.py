@@ -66,6 +66,8 @@ def _settled_result(row: ImageBuild) -> ReconcileResult | None:
         return _stopped_result(row)
     if row.ended is not None:
         return _kept_result(row)
+    if row.host.removed is not None:
+        return _failed_result(row, f"{row.host} was removed.")
     return _waiting_result(row) if row.source != GIT and row.context_size is None else None
 
 

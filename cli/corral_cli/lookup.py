@@ -55,6 +55,16 @@ def find(api: PortalApi, name: str, kinds: Sequence[str] = ("service", "containe
     return _missing(" or ".join(kinds), name)
 
 
+def only_host(api: PortalApi, name: str) -> Json:
+    """The host of this name or id; without one the only host of the environment. Raises `CliError`."""
+    if name:
+        return find(api, name, ("host",))
+    hosts = api.list_all("hosts", removed_null=1)
+    if len(hosts) != 1:
+        raise CliError("Say to which host, with --host." if hosts else "There is no host yet.", ExitCode.USAGE)
+    return hosts[0]
+
+
 def services_of(api: PortalApi, stack: Json) -> list[Json]:
     """The services of a stack, by name."""
     found = api.list_all("services", environmentId=stack["id"], removed_null=1)

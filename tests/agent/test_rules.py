@@ -144,10 +144,38 @@ def test_a_reading_agent_lets_only_reading_through(method: str, path: str):
         ("fromSrc=", False),
         ("from%53rc=http://x/", False),
         ("fromImage=a&fromSrc=http%3A%2F%2Fx", False),
+        ("fromImage=a;fromSrc=http%3A%2F%2Fx", False),
     ],
 )
 def test_images_are_not_fetched_from_urls(query: str, passes: bool):
     assert isinstance(rules.find_rule("POST", "/images/create", query), Rule) is passes
+
+
+@pytest.mark.parametrize(
+    ("query", "passes"),
+    [
+        ("", True),
+        (
+            "version=1&t=shop%3A2&dockerfile=D&rm=1&forcerm=1&buildargs=%7B%7D&labels=%7B%7D&target=x&nocache=1&pull=1",
+            True,
+        ),
+        ("version=2", False),
+        ("version=1&version=2", False),
+        ("remote=http://x/", False),
+        ("rem%6Fte=http://x/", False),
+        ("Remote=http://x/", False),
+        ("networkmode=host", False),
+        ("t=x&extrahosts=a:1.2.3.4", False),
+        ("cgroupparent=/", False),
+        ("securityopt=x", False),
+        ("outputs=x", False),
+        ("session=x", False),
+        ("t=x;remote=http://x/", False),
+    ],
+)
+def test_builds_have_the_parameters_of_the_portal_only(query: str, passes: bool):
+    assert isinstance(rules.find_rule("POST", "/build", query), Rule) is passes
+    assert isinstance(rules.find_rule("POST", "/build", query, read_only=True), str)
 
 
 def test_only_commands_and_attaching_may_take_a_connection_over():

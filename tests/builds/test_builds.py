@@ -274,6 +274,13 @@ def test_a_context_that_is_on_another_machine_is_said(begin: Begin):
     assert (row.display_state, "share the data folder" in row.message) == ("error", True)
 
 
+def test_a_build_of_a_host_that_is_removed_ends(begin: Begin, host: Host):
+    row = begin()
+    Host.all_objects.filter(pk=host.pk).update(removed=timezone.now())
+    row = ended(row)
+    assert (row.display_state, row.message) == ("error", "h1 was removed.")
+
+
 def test_a_few_of_an_environment_are_built_at_a_time(begin: Begin, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reconcile, "MAX_AT_ONCE", 1)
     first, second = begin(), begin()

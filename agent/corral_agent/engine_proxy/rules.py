@@ -67,6 +67,10 @@ RULES = (
 )
 
 
+_READ_QUERIES = frozenset({"/images/create", "/build"})
+"""The calls whose parameters decide whether they are let through."""
+
+
 def find_rule(method: str, path: str, query: str, *, read_only: bool = False) -> Rule | str:
     """The rule that allows this call, or why none does."""
     if read_only and method not in {"GET", "HEAD"}:
@@ -74,6 +78,8 @@ def find_rule(method: str, path: str, query: str, *, read_only: bool = False) ->
     found = next((rule for rule in RULES if method in rule.methods and rule.pattern.fullmatch(path)), None)
     if found is None:
         return f"This agent does not let {method} {path} through: Corral does not need this call."
+    if path in _READ_QUERIES and ";" in query:  # engines of some years take it for an &, others leave the pair out
+        return "This agent lets no semicolon through here that is not encoded."
     if path == "/images/create" and (reason := _refuse_import_url(query)):
         return reason
     if path == "/build" and (reason := _refuse_build_parameters(query)):

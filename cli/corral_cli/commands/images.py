@@ -11,7 +11,7 @@ from pathlib import Path
 from corral_cli.confirmation import add_confirmation, require_confirmation
 from corral_cli.errors import CliError, ExitCode, missing_argument
 from corral_cli.file_progress import FileProgress
-from corral_cli.lookup import find
+from corral_cli.lookup import find, only_host
 from corral_cli.output import show_data, show_rows
 from corral_cli.portal_api import Json
 from corral_cli.session import CliCommand, CliSession
@@ -237,7 +237,7 @@ def _import(session: CliSession, options: Namespace) -> int:
     try:
         with Path(session.terminal.folder, options.image).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            host = _host_of(session, options)
+            host = only_host(session.api, options.host)
             pieces = FileProgress(session.terminal, "sent", size).pieces_of(file)
             found = session.api.send_file(host, "importimage", pieces, size)
     except OSError as error:
@@ -247,16 +247,6 @@ def _import(session: CliSession, options: Namespace) -> int:
     for name in found.get("images") or ():
         session.terminal.print(printable(name))
     return ExitCode.OK
-
-
-def _host_of(session: CliSession, options: Namespace) -> Json:
-    """The host that is meant: the only one of an environment needs no name."""
-    if options.host:
-        return find(session.api, options.host, ("host",))
-    hosts = session.api.list_all("hosts", removed_null=1)
-    if len(hosts) != 1:
-        raise CliError("Say to which host, with --host.", ExitCode.USAGE)
-    return hosts[0]
 
 
 PROVIDES = {"images": CliCommand(_images_arguments, _images), "image": CliCommand(_image_arguments, _image)}
