@@ -77,11 +77,7 @@ def build_create(
         "arguments": _check_arguments(arguments or {}),
         **_check_source(git),
     }
-    if host.removed is not None or host.state != "active":
-        raise Conflict(f"{host} is {host.display_state}: images are built on active hosts only.")
-    under_way = ImageBuild.all_objects.filter(host=host, removed=None, ended=None, desired="built")
-    if under_way.count() >= MAX_UNDER_WAY:
-        raise Conflict(f"{MAX_UNDER_WAY} builds are under way on {host} already: wait for one, or cancel it.")
+    _require_able(host)
     row = ImageBuild(
         environment_id=host.environment_id,
         host=host,
@@ -93,6 +89,14 @@ def build_create(
     )
     create(row, actor=actor, request=_describe(row))
     return row
+
+
+def _require_able(host: Host) -> None:
+    if host.removed is not None or host.state != "active":
+        raise Conflict(f"{host} is {host.display_state}: images are built on active hosts only.")
+    under_way = ImageBuild.all_objects.filter(host=host, removed=None, ended=None, desired="built")
+    if under_way.count() >= MAX_UNDER_WAY:
+        raise Conflict(f"{MAX_UNDER_WAY} builds are under way on {host} already: wait for one, or cancel it.")
 
 
 def _describe(row: ImageBuild) -> dict[str, Any]:

@@ -24,6 +24,7 @@ ORDER = [
     "volumes",
     "stacks",
     "catalog",
+    "builds",
     "api",
     "console",
 ]

@@ -28,7 +28,7 @@ from apps.drivers.base import EngineDown
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.hosts.models import Host
 from tests.catalog.repositories import Repository
-from tests.drivers.test_conformance_builds import context_of
+from tests.drivers.build_contexts import context_of
 
 IMAGE = "shop:2"
 DOCKERFILE = "FROM bb:local\nARG WORD\nRUN echo $WORD\n"

@@ -11,7 +11,7 @@ from apps.builds.models import ImageBuild
 from apps.control.reconcile import reconcile_until_idle
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.hosts.models import Host
-from tests.drivers.test_conformance_builds import context_of
+from tests.drivers.build_contexts import context_of
 
 HX = {"HX-Request": "true"}
 CONTEXT = b"".join(context_of("FROM bb:local\nRUN echo <b>hello</b>\n"))

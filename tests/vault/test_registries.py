@@ -15,7 +15,7 @@ from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
 from apps.environments.models import Environment
 from apps.environments.services import environment_act
 from apps.vault.models import Registry, RegistryCredential, SharedRegistry
-from apps.vault.registries.selectors import login_for_image, registries_of, registry_credentials_of
+from apps.vault.registries.selectors import login_for_image, logins_of, registries_of, registry_credentials_of
 from apps.vault.registries.services import (
     ServerAddressUsed,
     registry_act,
@@ -224,12 +224,15 @@ def test_administrators_lend_registries_to_environments(lab: Environment, quay: 
     assert login_for_image(lab.pk + 1000, "ghcr.io/acme/web") is None
     assert login_for_image(lab.pk + 1000, "quay.io/acme/web").username == "site"  # type: ignore[union-attr]
     assert login_for_image(lab.pk, "quay.io/acme/web").username == "alice"  # type: ignore[union-attr]  # its own first
+    assert {each.domain: each.username for each in logins_of(lab.pk)} == {"ghcr.io": "site", "quay.io": "alice"}
+    assert [each.domain for each in logins_of(lab.pk + 1000)] == ["quay.io"]
     lent.refresh_from_db()
     shared_registry_update(lent, actor=root, lent_to=[])
     assert login_for_image(lab.pk, "ghcr.io/acme/web") is None
     everywhere.refresh_from_db()
     shared_registry_act(everywhere, "deactivate", actor=root)
     assert login_for_image(lab.pk + 1000, "quay.io/acme/web") is None
+    assert [each.username for each in logins_of(lab.pk)] == ["alice"]
     reconcile_until_idle()
     everywhere.refresh_from_db()
     shared_registry_act(everywhere, "remove", actor=root)

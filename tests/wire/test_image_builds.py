@@ -12,7 +12,7 @@ from apps.control.reconcile import reconcile_until_idle
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
-from tests.drivers.test_conformance_builds import context_of
+from tests.drivers.build_contexts import context_of
 from tests.wire.api_client import ApiClient
 
 TAR = {"Content-Type": "application/x-tar"}
