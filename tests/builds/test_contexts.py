@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from apps.builds import context_files, git_context
+from apps.builds import git_context
 from apps.builds.context_files import (
     context_path,
     git_folder,
@@ -149,7 +149,7 @@ def test_the_disk_is_looked_at_again_while_a_large_context_comes(monkeypatch: py
         asked.append(1)
         return type("Usage", (), {"free": 2**40})
 
-    monkeypatch.setattr(context_files.shutil, "disk_usage", usage)
+    monkeypatch.setattr("shutil.disk_usage", usage)
     store_context(BUILD, iter([bytes(16 * 1024**2)] * 9))
     assert 2 <= len(asked) <= 4, "now and then, not for each piece"
 

@@ -78,6 +78,6 @@ def test_what_the_front_door_hands_over_is_read_from_the_scope():
         def read_piece(self) -> bytes:
             return self.pieces.pop(0) if self.pieces else b""
 
-    request = AsyncRequestFactory().post("/", b"unused", content_type="application/x-tar")
+    request: Any = AsyncRequestFactory().post("/", b"unused", content_type="application/x-tar")
     request.scope[ARRIVING_FILE] = File()
     assert list(arriving_pieces(request, 10)) == [b"a", b"b"]
