@@ -51,6 +51,14 @@ class ImageBuild(TenantRow):
     def __str__(self) -> str:
         return self.image
 
+    def refusal(self, action: str) -> str:
+        """A context is sent once, and to builds that do not fetch theirs."""
+        if action == "sendcontext" and self.source != CONTEXT:
+            return "Not possible: the context of this build comes from a git repository."
+        if action == "sendcontext" and self.context_size is not None:
+            return "Not possible: this build has its context already."
+        return ""
+
 
 class BuildLogPart(models.Model):
     """A piece of what a build said, in the order of its keys."""

@@ -16,6 +16,7 @@ from apps.builds.lifecycle import PERMISSION
 from apps.builds.models import CONTEXT, GIT, ImageBuild
 from apps.catalog.git import GitCredential
 from apps.catalog.git_url import parse_branch, parse_git_url
+from apps.containers.built_images import require_other_name
 from apps.containers.images.archives import check_archive
 from apps.containers.images.services import require
 from apps.containers.launch.values import check_image_reference
@@ -120,6 +121,7 @@ def _check_image(image: str) -> str:
     name = check_image_reference("imageName", image.strip())
     if "@" in name:
         raise Invalid("imageName", "InvalidFormat", "A name has a tag such as shop:2, and no digest.")
+    require_other_name("imageName", name)
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
@@ -176,10 +178,9 @@ def build_send_context(row: ImageBuild, receive: Callable[[int], Iterator[bytes]
     """
     require(actor, PERMISSION, row.environment_id)
     require(actor, "operate", row.environment_id)
-    if row.source != CONTEXT:
-        raise Invalid("gitUrl", "InvalidOption", "The context of this build comes from a git repository.")
-    if row.context_size is not None or not row.LIFECYCLE.allows("sendcontext", row.display_state):
-        raise ActionNotAvailable("sendcontext: this build has its context already, or has ended.", field="action")
+    reason = row.refusal("sendcontext")
+    if reason or not row.LIFECYCLE.allows("sendcontext", row.display_state):  # before any of it is read
+        raise ActionNotAvailable(f"sendcontext: {reason or 'The build has ended.'}", field="action")
     if not _uploads.acquire(blocking=False):
         raise Problem("Others are sending contexts; try again in a moment.", status=429, retry_after=10)
     try:

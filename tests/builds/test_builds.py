@@ -119,6 +119,8 @@ def test_a_build_that_fails_says_the_engines_words(begin: Begin, dockerfile: str
     [
         ({"image": ""}, "imageName"),
         ({"image": "Shop:2"}, "imageName"),
+        ({"image": "corral/agent:system-1"}, "imageName"),
+        ({"image": "docker.io/corral/haproxy:2.6"}, "imageName"),
         ({"image": "shop@sha256:" + "0" * 64}, "imageName"),
         ({"dockerfile": "../Dockerfile"}, "dockerfile"),
         ({"dockerfile": "/etc/passwd"}, "dockerfile"),

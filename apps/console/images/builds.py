@@ -104,14 +104,13 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
     """One build: what is built, how far it is, and the end of its log."""
     row = find_build(ctx, pk)
     may = may_build(ctx)
-    is_waiting = row.source == "context" and row.context_size is None and row.ended is None
     names: dict[str, Any] = row.arguments
     context = {
         "row": row,
         "log": log_tail(row),
         "may": may,
         "argument_names": sorted(names),
-        "wants_context": is_waiting and row.LIFECYCLE.allows("sendcontext", row.display_state),
+        "wants_context": not row.refusal("sendcontext") and row.LIFECYCLE.allows("sendcontext", row.display_state),
         "max_megabytes": max_context() // 1024**2,
         "can_cancel": row.LIFECYCLE.allows("cancel", row.display_state),
     }

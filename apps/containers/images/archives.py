@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
+from apps.containers.built_images import is_own_name, require_other_name
 from apps.containers.images.services import list_again, require
 from apps.containers.models import HostImage
 from apps.control.services import record
@@ -103,6 +105,7 @@ def image_import(host: Host, receive: Callable[[int], Iterator[bytes]], *, actor
         raise Invalid("file", "InvalidFormat", f"{host} cannot load this archive: {error}") from None
     finally:
         _imports.release()
+    _refuse_own_names(host, names)
     record(
         "image.import",
         actor=actor,
@@ -113,6 +116,17 @@ def image_import(host: Host, receive: Callable[[int], Iterator[bytes]], *, actor
     )
     list_again(host)
     return list(names)
+
+
+def _refuse_own_names(host: Host, names: Iterable[str]) -> None:
+    """Take names of the portal's own images away again: an archive says what is in it only when the engine has it."""
+    own = [name for name in names if is_own_name(name)]
+    for name in own:
+        with suppress(EngineError):  # the portal sends its own image under this name when it is needed
+            driver_of(host).remove_image(name, force=True)
+    if own:
+        list_again(host)
+        require_other_name("file", own[0])
 
 
 def check_archive(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.containers.built_images import require_other_name
 from apps.containers.images.inventory import take_inventory
 from apps.containers.images.selectors import prune_preview
 from apps.containers.launch.values import check_image_reference
@@ -42,6 +43,7 @@ def image_tag(*, actor: Actor, image: HostImage, name: str) -> str:
     name = check_image_reference("name", name.strip())
     if "@" in name:
         raise Invalid("name", "InvalidFormat", "A name has a tag such as web:2, and no digest.")
+    require_other_name("name", name)
     name = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
     try:
         driver_of(image.host).tag_image(image.image_id, name)

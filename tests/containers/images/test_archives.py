@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.containers.built_images import is_own_name
 from apps.containers.images import archives
 from apps.containers.images.archives import MAX_DOWNLOADS, MAX_IMPORTS, archive_name, image_download, image_import
+from apps.containers.images.services import image_tag
 from apps.containers.models import HostImage
 from apps.control.models import AuditEntry
 from apps.core.errors import Conflict, Forbidden, Invalid, NotFound, Problem
@@ -189,6 +191,38 @@ def test_an_archive_without_images_is_refused_with_the_engines_words(host: Host,
         tar.addfile(tarfile.TarInfo("readme"))
     with pytest.raises(Invalid, match="cannot load this archive"):
         image_import(host, arriving(file.getvalue()), actor=actor_of("bob"))
+
+
+@pytest.mark.parametrize("name", ["corral/agent:system-1", "corral/haproxy:2.6", "docker.io/corral/agent:v1"])
+def test_an_archive_cannot_take_the_names_of_the_portals_own_images(
+    host: Host, actor_of: Any, sim: SimulatedDriver, name: str
+):
+    whole = archive_of(sim, name)
+    with pytest.raises(Invalid, match="own images"):
+        image_import(host, arriving(whole, 100_000), actor=actor_of("alice"))
+    assert sim.find_image(name) is None
+    assert not HostImage.all_objects.filter(name=name).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("corral/agent", True),
+        ("corral/agent:v1", True),
+        ("corral/agent@sha256:00", True),
+        ("index.docker.io/corral/agent:v1", True),
+        ("corral/agents", False),
+        ("registry.test:5000/corral/agent:v1", False),
+        ("agent", False),
+    ],
+)
+def test_which_names_are_the_portals_own(db: None, name: str, *, expected: bool):
+    assert is_own_name(name) is expected
+
+
+def test_no_image_is_given_a_name_of_the_portals_own(image: HostImage, actor_of: Any):
+    with pytest.raises(Invalid, match="own images"):
+        image_tag(actor=actor_of("alice"), image=image, name="corral/agent:system-1")
 
 
 def test_an_archive_that_breaks_off_leaves_nothing(host: Host, actor_of: Any, sim: SimulatedDriver):
