@@ -75,7 +75,7 @@ def post(path: str, action: str, data: bytes, credentials: str) -> _Client:
         "client": ("127.0.0.1", 1),
         "server": ("testserver", 80),
     }
-    asyncio.run(application(scope, client.receive, client.send))  # type: ignore[arg-type]
+    asyncio.run(application(scope, client.receive, client.send))
     return client
 
 

@@ -88,6 +88,7 @@ def _add_others(api: ApiClient, service: str) -> None:
 def _add_rows(host: Host, api: ApiClient) -> None:
     """What a request makes only with a managed network, or a second environment."""
     api.post("imageremovals", {"imageIds": api.get("hostimages").ids[:1]})
+    api.post("imagebuilds", {"hostId": wire_id("h", host.pk), "imageName": "far:1"})
     where = host.environment
     Promotion.all_objects.create(environment=where, name="file", desired="done", docker_compose="web: {}")
     check_images()
