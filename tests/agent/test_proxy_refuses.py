@@ -20,7 +20,7 @@ FORM = "application/x-www-form-urlencoded"
         ("POST /containers/web/start HTTP/1.1\nContent-Length: 0\nContent-Length: 0\n\n", 400),
         ("POST /images/load HTTP/1.1\nContent-Length: 4\nTransfer-Encoding: chunked\n\n0\n\n", 400),
         ("GET /plugins HTTP/1.1\n\n", 403),
-        ("POST /build HTTP/1.1\nContent-Length: 3\n\nabc", 403),
+        ("POST /build?remote=http://x/ HTTP/1.1\nContent-Length: 3\n\nabc", 403),
         ("GET /info HTTP/1.1\nConnection: Upgrade\nUpgrade: h2c\n\n", 403),
         ("GET /info HTTP/1.1\nUpgrade: tcp\n\n", 403),
         ("POST /exec/1/start HTTP/1.1\nConnection: Upgrade\nUpgrade: websocket\nContent-Length: 2\n\n{}", 403),

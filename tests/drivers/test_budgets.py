@@ -15,6 +15,7 @@ from apps.core import read_budgets
 from apps.core.read_budgets import ReadBudget
 from apps.drivers.base import CreateRequest, Driver, Endpoint, EngineDown, EngineError
 from apps.drivers.docker.engine import DockerDriver
+from apps.drivers.image_builds import BuildRequest
 from tests import hostile_server as hostile
 from tests.hostile_server import Answer, HostileServer
 
@@ -46,6 +47,7 @@ CALLS: dict[str, Call] = {
     "pull": lambda engine: list(engine.pull("a")),
     "save": lambda engine: [None for _ in engine.save("a")],
     "load": lambda engine: engine.load([b"a"]),
+    "build": lambda engine: list(engine.build(BuildRequest("a:1"), [b"a"])),
     "image_details": lambda engine: engine.image_details("a"),
     "tag_image": lambda engine: engine.tag_image("a", "b:1"),
     "remove_image": lambda engine: engine.remove_image("a"),
