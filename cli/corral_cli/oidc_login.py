@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from corral_cli.errors import CliError, ExitCode
 from corral_cli.portal_api import Json, PortalApi
 from corral_cli.terminal import UserTerminal, printable
-from corral_cli.transport import Transport
+from corral_cli.transport import Sender
 
 TOKEN_VARIABLE = "CORRAL_OIDC_TOKEN"  # noqa: S105 - the name of a variable
 _GITHUB_URL, _GITHUB_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
@@ -28,7 +28,7 @@ class JobKey(NamedTuple):
     minutes: int
 
 
-def job_token(environ: Mapping[str, str], transport: Transport, *, file: str, audience: str) -> str:
+def job_token(environ: Mapping[str, str], transport: Sender, *, file: str, audience: str) -> str:
     """The token of this job: of a file, of the variable CORRAL_OIDC_TOKEN, or one that GitHub Actions gives for it.
 
     Raises `CliError` where there is none.
@@ -60,7 +60,7 @@ def _read(path: Path) -> str:
     return found.decode("ascii").strip()
 
 
-def _from_github(url: str, token: str, transport: Transport, audience: str) -> str:
+def _from_github(url: str, token: str, transport: Sender, audience: str) -> str:
     if urlsplit(url).scheme != "https":
         raise CliError(f"{_GITHUB_URL} is no address over https.", ExitCode.USAGE)
     joint = "&" if "?" in url else "?"

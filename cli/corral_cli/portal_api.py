@@ -139,7 +139,7 @@ class PortalApi:
         answer = self._transport.send_file(self.root + path, headers, pieces, size)
         if answer.status >= 300:
             raise self._refusal("POST", path, answer)
-        return _parse(answer) or {}
+        return parse_answer(answer) or {}
 
     def _choose_project(self) -> Json:
         wanted = self._access.environment

@@ -56,12 +56,16 @@ class MessageSocket(Protocol):
         ...
 
 
-class Transport(Protocol):
-    """How requests reach the portal."""
+class Sender(Protocol):
+    """What sends one request."""
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> HttpAnswer:
         """One request. Raises `CliError` when there is no answer."""
         ...
+
+
+class Transport(Sender, Protocol):
+    """How requests reach the portal."""
 
     def send_file(self, url: str, headers: Mapping[str, str], pieces: Iterable[bytes], size: int | None) -> HttpAnswer:
         """POST a file of `size` bytes (None: not known yet). Raises `CliError` when there is no answer."""

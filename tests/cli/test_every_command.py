@@ -50,7 +50,14 @@ NOT_READ_BY_PROGRAMS = {
     "stats": "it needs figures of two moments: tests/cli/test_streams.py",
     "top": "as stats",
 }
-SHOWN_ELSEWHERE = {("webhooks", "call"): "it needs a secret that was shown once: tests/cli/test_webhooks.py"}
+SHOWN_ELSEWHERE = {
+    ("webhooks", "call"): "it needs a secret that was shown once: tests/cli/test_webhooks.py",
+    ("image", "export"): "it writes a file: tests/cli/test_images.py",
+    ("image", "import"): "it reads a file: tests/cli/test_images.py",
+    ("build", ""): "it follows a log: tests/cli/test_build.py",
+    ("import", "rancher"): "it reads another server: tests/cli/test_rancher_import.py",
+    ("import", ""): "as import rancher",
+}
 REMOVING = {"rm", "prune"}
 
 

@@ -146,7 +146,7 @@ def test_what_cannot_be_is_refused(cli: CommandLine, arguments: tuple[str, ...],
 
 def test_an_image_becomes_a_file_and_the_file_an_image_again(cli: CommandLine, sim: SimulatedDriver):
     out = cli.succeed("image", "export", "shop:1", "-o", "shop.tar").out
-    assert out == "shop:1 was written to shop.tar: 4.0 MB\n"
+    assert out == "shop:1 was written to shop.tar: 3.8 MB\n"
     assert [each.name for each in cli.folder.glob("shop*")] == ["shop.tar"]
     assert sim.find_image("shop:1") is None
     assert cli.succeed("image", "import", "shop.tar", "--host", "h1").out == "shop:1\n"
