@@ -121,6 +121,17 @@ def test_it_is_made_started_and_left_alone(kept: Host, sim: SimulatedDriver):
     assert on_engine.ensure_container(kept).id != first.id
 
 
+def test_an_image_that_has_its_name_already_is_not_trusted(
+    kept: Host, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
+):
+    sim.local_images.add(tag())  # a tenant may have had it pulled
+    sent: list[str] = []
+    load = sim.load
+    monkeypatch.setattr(type(sim), "load", lambda _self, pieces: sent.extend(load(pieces)) or tuple(sent))
+    on_engine.ensure_container(kept)
+    assert sent == [tag()]
+
+
 def test_an_older_version_is_replaced(kept: Host, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch):
     first = on_engine.ensure_container(kept)
     monkeypatch.setattr(f"{__name__}.VERSIONS", ["system-2"])

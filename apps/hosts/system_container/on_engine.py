@@ -20,7 +20,6 @@ from apps.drivers.base import (
     EngineNotFound,
     EngineRefused,
     ExecSession,
-    ImageMissing,
 )
 from apps.hosts.models import Host
 from apps.hosts.selectors import driver_of
@@ -95,12 +94,13 @@ def _is_ours(found: EngineContainer) -> bool:
 
 
 def _create(engine: Driver, body: dict[str, Any]) -> str:
-    request = CreateRequest(NAME, body)
-    try:
-        return engine.create(request)
-    except ImageMissing:
-        _send_image(engine, body["Image"])
-        return engine.create(request)
+    """Make the container from the image as it is sent just now.
+
+    One that the engine has by that name already may have come from anywhere: a pull gives it, and this container has
+    rights on the host.
+    """
+    _send_image(engine, body["Image"])
+    return engine.create(CreateRequest(NAME, body))
 
 
 def _send_image(engine: Driver, image: str) -> None:
