@@ -136,6 +136,7 @@ _in_environment: list[URLPattern | URLResolver] = [
     path("services/<key:pk>/scale", services.scale, name="service-scale"),
     path("services/<key:pk>/clone", service_form.service_clone, name="service-clone"),
     path("services/<key:pk>/upgrade", service_upgrade.upgrade, name="service-upgrade"),
+    path("services/<key:pk>/upgrade-preview", service_upgrade.upgrade_preview, name="service-upgrade-preview"),
     path("services/<key:pk>/revisions", service_revisions.index, name="service-revisions"),
     path("services/<key:pk>/revisions/<int:number>/return", service_revisions.return_to, name="service-return"),
     path("services/<key:pk>/handover", handover.hand_over, name="service-handover"),

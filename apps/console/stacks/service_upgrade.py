@@ -18,7 +18,7 @@ from apps.console.containers.launch_form import (
     submitted_values,
 )
 from apps.console.containers.rules_form import PARTS as RULE_PARTS
-from apps.console.request_context import RequestContext, member_required
+from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches, parse_min_ready
 from apps.console.stacks.port_warning import port_errors, require_free_ports
 from apps.console.stacks.service_form import form_choices
@@ -28,9 +28,12 @@ from apps.console.stacks.sidekick_form import SidekickForm, sidekick_errors, sub
 from apps.console.stacks.upgrade_verdict import FORM_FIELDS, form_field, parse_verdict_form, verdict_form
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Problem
-from apps.stacks.models import Service
+from apps.stacks.models import Service, Slot
 from apps.stacks.port_shortage import service_port_shortage
+from apps.stacks.replaced_members import replaced_members
+from apps.stacks.revision_diff import diff_configs
 from apps.stacks.service_options import BALANCER
+from apps.stacks.sidekicks import Sidekick, UnitConfig
 from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
 
 _STRATEGY = {**DEFAULT_BATCHES, "order": "stop-first", "note": ""}
@@ -69,11 +72,37 @@ def upgrade(ctx: RequestContext, pk: int) -> HttpResponse:
     return ctx.render("console/service_upgrade.html", context, status=422 if errors else 200)
 
 
+@member_required
+@post_required
+def upgrade_preview(ctx: RequestContext, pk: int) -> HttpResponse:
+    """What of the service would change, and which containers would be made anew, while the form is filled in."""
+    ctx.require_permission("operate")
+    row = find(ctx, pk)
+    context: dict[str, Any] = {"row": row}
+    try:
+        form = SidekickForm.of(row, can_see_values=bool(ctx.can("values")))
+        config, sidekicks = _parse_configs(ctx, row, _shown_values(ctx, row), form)
+        before, after = UnitConfig(form.primary or row.config, form.base), UnitConfig(config, sidekicks)
+        replaced = replaced_members(row.name, before, after)
+        count = Slot.objects.filter(service=row).count()
+        context |= {"changes": diff_configs(before, after), "replaced": replaced, "count": count}
+    except Problem as problem:
+        context["problem"] = problem
+    return ctx.render("console/parts/upgrade_preview.html", context)
+
+
+def _parse_configs(
+    ctx: RequestContext, row: Service, shown: dict[str, Any], form: SidekickForm
+) -> tuple[LaunchConfig, tuple[Sidekick, ...]]:
+    sent = ctx.request.POST
+    return with_unit_fields(upgraded_config(row.config, shown, sent), sent), form.parse(sent)
+
+
 def _start_upgrade(ctx: RequestContext, row: Service, shown: dict[str, Any], form: SidekickForm) -> None:
     """Upgrade what was changed; the service's own containers stay when only its sidekicks were. Raises `Invalid`."""
     sent = ctx.request.POST
-    config: LaunchConfig | None = with_unit_fields(upgraded_config(row.config, shown, sent), sent)
-    sidekicks = form.parse(sent)
+    config: LaunchConfig | None
+    config, sidekicks = _parse_configs(ctx, row, shown, form)
     before, after = ([(each.name, each.config) for each in unit] for unit in (form.base, sidekicks))
     if before != after and config == form.primary:
         config = None
