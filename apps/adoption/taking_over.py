@@ -16,6 +16,7 @@ from apps.containers.services import build_container
 from apps.control.models import Operation, OperationLine
 from apps.control.services import request_change
 from apps.core.errors import Invalid
+from apps.core.plurals import counted
 from apps.environments.actor import SYSTEM, Actor
 from apps.hosts.models import Host
 from apps.stacks.models import Service, Slot, Stack
@@ -114,7 +115,7 @@ def _as_member(service: Service, planned: PlannedService, each: PlannedContainer
 def note_on(operation: Operation, plan: AdoptionPlan) -> None:
     """Keep with the operation what was said before."""
     texts = [
-        f"{len(plan.containers)} containers are taken over as they are.",
+        f"{counted(len(plan.containers), 'container')} taken over as they are.",
         *plan.notes,
         *(
             f"{each.container}: {each.field} is {each.now or 'not set'}, later {each.later or 'not set'}."

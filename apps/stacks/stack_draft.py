@@ -32,7 +32,8 @@ from apps.stacks.stack_plan import (
     plan_stack,
 )
 from apps.stacks.stack_revisions import StackNow
-from apps.stacks.upgrade_services import PreparedUpgrade, UpgradeStrategy, in_place_action, prepare_upgrade
+from apps.stacks.upgrade_services import PreparedUpgrade, in_place_action, prepare_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from apps.hosts.models import Host
 from apps.stacks.balancer.revisions import return_in_place
 from apps.stacks.balancer.services import next_balancer
 from apps.stacks.balancer.settings import BalancerSettings
-from apps.stacks.batches import check_batches
 from apps.stacks.handover_services import handover_columns, links_back
 from apps.stacks.lifecycle import REPLACEABLE
 from apps.stacks.models import Service, ServiceRevision
@@ -43,6 +42,7 @@ from apps.stacks.sidekicks import Sidekick, check_unit, names_of, with_label
 from apps.stacks.stack_history import StackRevision
 from apps.stacks.updates.pins import kept_pins
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from apps.stacks.verdict.observation import UpgradeObservation
 from apps.stacks.verdict.settings import MOST_WINDOWS, VerdictSettings, parse_verdict
 
@@ -54,48 +54,6 @@ PHASES = {
     "rollback": ROLLING_BACK,
     "finishupgrade": "",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class UpgradeStrategy:
-    """How many containers at a time, how long between two batches, and whether new ones start before old ones stop.
-
-    A new one counts once it has run for `min_ready` seconds, or its health check has passed; None is the installation's
-    default. `verdict` says how the upgrade is judged (`parse_verdict`): None as the service's upgrades are. With
-    `keeps_verdict` the service's later upgrades are judged alike.
-    """
-
-    batch_size: int = 1
-    interval_ms: int = 2000
-    start_first: bool = False
-    verdict: Mapping[str, Any] | None = None
-    keeps_verdict: bool = False
-    min_ready: int | None = None
-
-    def __post_init__(self) -> None:
-        """Check the limits. Raises `Invalid`."""
-        check_batches(self.batch_size, self.interval_ms, self.min_ready)
-
-    def to_json(self) -> dict[str, Any]:
-        """What a service keeps of it."""
-        return {
-            "batchSize": self.batch_size,
-            "intervalMillis": self.interval_ms,
-            "startFirst": self.start_first,
-            **({} if self.min_ready is None else {"minReadySeconds": self.min_ready}),
-        }
-
-
-def last_strategy(row: Service, *, verdict: Mapping[str, Any] | None = None) -> UpgradeStrategy:
-    """How the service was upgraded last, for an upgrade that nobody says it of; judged as `verdict` says."""
-    kept = row.upgrade or {}
-    return UpgradeStrategy(
-        kept.get("batchSize", 1),
-        kept.get("intervalMillis", 2000),
-        bool(kept.get("startFirst", False)),
-        verdict=verdict,
-        min_ready=kept.get("minReadySeconds"),
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from apps.drivers.simulated.engine import SimulatedDriver
 from apps.hosts.models import Host
 from apps.stacks.models import Service, Slot, Stack
 from apps.stacks.services import service_act, service_update, stack_create
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.adoption.projects import look, make, make_shop
 
 

@@ -10,7 +10,8 @@ import pytest
 from apps.containers.launch.config import LaunchConfig
 from apps.stacks.models import Service, Stack
 from apps.stacks.services import service_create
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 HX = {"HX-Request": "true"}
 

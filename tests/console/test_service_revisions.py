@@ -15,7 +15,8 @@ from apps.hosts.models import Host
 from apps.stacks.models import Service
 from apps.stacks.services import service_create, stack_create
 from apps.stacks.sidekicks import Sidekick, UnitConfig
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 
 @pytest.fixture

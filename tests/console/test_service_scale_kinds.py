@@ -35,7 +35,7 @@ def test_one_on_each_host_is_chosen_shown_and_copied(add: Any, browser_as: Any, 
     row = Service.all_objects.get(name="api")
     assert row.config.labels == {"a": "b", "io.rancher.scheduler.global": "true"}
     page, copy = page_of(browser_as, at)
-    assert "one on each host: 1 of 1 hosts" in page
+    assert "one on each host: 1 of 1 host" in page
     assert 'name="by"' not in page  # there is no scale to step
     assert '<option value="global" selected>' in copy
     assert "io.rancher.scheduler.global" not in copy

@@ -14,7 +14,8 @@ from apps.hosts.models import Host
 from apps.stacks.models import Service
 from apps.stacks.services import service_create, stack_create
 from apps.stacks.sidekicks import Sidekick, UnitConfig
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 TOGETHER = UpgradeStrategy(batch_size=9, interval_ms=100, min_ready=0)
 IMAGE = {"imageUuid": "docker:bb:local"}

@@ -292,7 +292,7 @@ def test_deleting_asks_with_the_size_and_the_name_of_what_holds_data(
 
 def test_what_is_in_use_cannot_be_deleted(bob: Client, at: Any, used: Volume, sim: SimulatedDriver):
     page = bob.get(at("volumes"))
-    assert "box use it" in text(page)
+    assert "is used by box" in text(page)
     refused = bob.post(at("volume-remove", pk=used.pk), headers=HTMX)
     assert refused.status_code == 422
     assert sim.find_volume("used") is not None

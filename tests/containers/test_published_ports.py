@@ -23,7 +23,8 @@ from apps.network.port_range import DEFAULT_PORT_RANGE, ends_of
 from apps.network.services import network_update
 from apps.stacks.models import Service
 from apps.stacks.services import service_act, service_create, service_update, stack_create
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 FIRST, LAST = ends_of(DEFAULT_PORT_RANGE)
 OPEN = {"imageUuid": "docker:bb:local", "ports": ["80"]}

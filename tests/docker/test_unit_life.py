@@ -18,7 +18,8 @@ from apps.stacks.models import Service, Stack
 from apps.stacks.services import service_create, stack_create
 from apps.stacks.sidekicks import PRIMARY, Sidekick, UnitConfig
 from apps.stacks.stack_upgrade import stack_act
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.fleet.fleet import Fleet
 
 pytestmark = [pytest.mark.docker, pytest.mark.django_db]

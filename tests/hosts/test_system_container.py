@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -127,7 +127,12 @@ def test_an_image_that_has_its_name_already_is_not_trusted(
     sim.local_images.add(tag())  # a tenant may have had it pulled
     sent: list[str] = []
     load = sim.load
-    monkeypatch.setattr(type(sim), "load", lambda _self, pieces: sent.extend(load(pieces)) or tuple(sent))
+
+    def note(_self: SimulatedDriver, pieces: Iterable[bytes]) -> tuple[str, ...]:
+        sent.extend(load(pieces))
+        return tuple(sent)
+
+    monkeypatch.setattr(type(sim), "load", note)
     on_engine.ensure_container(kept)
     assert sent == [tag()]
 

@@ -25,6 +25,7 @@ MAX_GROWTH = 2.5
 _ANCHORED = "(matched where it is registered)"
 
 NOT_WRITTEN_OUT = {
+    "cli/corral_cli/dockerignore.py",  # of people's own file, read on their own machine
     "agent/corral_agent/engine_proxy/rules.py",  # its patterns are arguments of `_rule`, collected below
     "agent/corral_agent/simulated/api/server.py",  # the table `_ROUTES`, collected below
     "apps/console/components/user_agents.py",  # the table `_BROWSERS`, collected below

@@ -19,7 +19,8 @@ from apps.hosts.models import Host
 from apps.hosts.services import host_drain, host_update
 from apps.stacks.models import Stack
 from apps.stacks.services import service_create
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.loop.simulated_fleet import CONFIG, SimulatedFleet, container_of
 
 MIB = 1024 * 1024

@@ -14,7 +14,8 @@ from apps.stacks.balancer.finding import FIND_SETTING, FOUND
 from apps.stacks.balancer.launch import IMAGE_SETTING
 from apps.stacks.models import Service, Stack
 from apps.stacks.restart_services import RestartStrategy, service_restart
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.loop.fake_haproxy import FakeHaproxy, balancer_of, set_health
 from tests.loop.simulated_fleet import SimulatedFleet
 

@@ -26,7 +26,8 @@ from apps.stacks.recreation import Attempts, CheckedContainer, plan_recreation
 from apps.stacks.rollout import revision_of
 from apps.stacks.selectors import service_events
 from apps.stacks.services import service_create, stack_create
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 CHECK = {"port": 80, "requestLine": "GET /up HTTP/1.0"}
 

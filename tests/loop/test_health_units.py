@@ -17,7 +17,8 @@ from apps.stacks.recreation import RECREATED
 from apps.stacks.rollout import revision_of
 from apps.stacks.services import service_create, service_update
 from apps.stacks.sidekicks import PRIMARY, Sidekick, UnitConfig
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.loop.simulated_fleet import SimulatedFleet, container_of
 
 pytestmark = pytest.mark.faces

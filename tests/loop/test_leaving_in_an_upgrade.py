@@ -9,7 +9,8 @@ from apps.containers.models import Container
 from apps.control.reconcile import reconcile_one
 from apps.hosts.services import host_drain
 from apps.stacks.models import Service, Slot, Stack
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.loop.simulated_fleet import SimulatedFleet, container_of
 
 NEW = LaunchConfig.from_wire({"imageUuid": "docker:bb:new"})

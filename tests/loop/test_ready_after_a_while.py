@@ -15,7 +15,8 @@ from apps.stacks.batches import MAX_READY
 from apps.stacks.models import Service, Stack
 from apps.stacks.restart_services import RestartStrategy, service_restart
 from apps.stacks.services import service_act
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.loop.simulated_fleet import SimulatedFleet
 
 pytestmark = pytest.mark.faces

@@ -16,7 +16,8 @@ from apps.stacks.models import Service, ServiceRun
 from apps.stacks.runs import MAX_ENTRIES
 from apps.stacks.selectors import health_of
 from apps.stacks.services import service_act, service_update
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.loop.scheduled import EVERY_HOUR, Watch, boxes, end, history
 
 pytestmark = pytest.mark.faces

@@ -19,7 +19,8 @@ from apps.hosts.services import host_act, host_create, host_update
 from apps.stacks.models import Service, Stack
 from apps.stacks.selectors import health_of
 from apps.stacks.services import service_act, service_create, service_update, stack_create
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 GLOBAL = {"io.rancher.scheduler.global": "true"}
 ONCE = {"io.rancher.container.start_once": "true"}

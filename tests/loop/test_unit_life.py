@@ -15,7 +15,8 @@ from apps.hosts.services import host_act, host_drain
 from apps.stacks.models import Service, Stack
 from apps.stacks.services import service_act, service_create, service_update
 from apps.stacks.sidekicks import PRIMARY, Sidekick, UnitConfig
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.loop.simulated_fleet import CONFIG, SimulatedFleet
 
 NEW = {"imageUuid": "docker:bb:new"}

@@ -28,7 +28,8 @@ from apps.drivers.base import EngineContainer
 from apps.stacks.models import Service, Slot
 from apps.stacks.restart_services import RestartStrategy, service_restart
 from apps.stacks.services import service_act, service_create, service_update
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.loop.simulation import Crash, Simulation
 
 IMAGES = ("bb:local", "bb:two", "bb:three")

@@ -13,7 +13,8 @@ from apps.hosts.services import host_update
 from apps.stacks.models import Service, Stack
 from apps.stacks.services import service_create, service_update
 from apps.stacks.sidekicks import Sidekick, UnitConfig
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from apps.stacks.what_if import WhatIf, what_if_host_lost, what_if_labeled, what_if_scaled
 from tests.loop.simulated_fleet import CONFIG, SimulatedFleet
 

@@ -39,7 +39,8 @@ from apps.stacks.services import (
 )
 from apps.stacks.stack_draft import StackFiles
 from apps.stacks.stack_upgrade import stack_act, stack_upgrade
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 FILE = "web:\n  image: bb:local\n  hostname: other\n"
 CONFIG = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})

@@ -19,8 +19,8 @@ def unit(image: str = "a", **sidekicks: LaunchConfig) -> UnitConfig:
     return UnitConfig(config(image), tuple(Sidekick(name, each) for name, each in sidekicks.items()))
 
 
-ON_WEB = {"networkLaunchConfig": "web", "networkMode": "container"}
-FROM_LOG = {"dataVolumesFromLaunchConfigs": ["log"]}
+ON_WEB: dict[str, Any] = {"networkLaunchConfig": "web", "networkMode": "container"}
+FROM_LOG: dict[str, Any] = {"dataVolumesFromLaunchConfigs": ["log"]}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
@@ -16,7 +17,13 @@ from apps.stacks.models import Service, ServiceLink
 from apps.stacks.revisions import find_revision
 from apps.stacks.services import links_set, service_act, service_create, service_update, stack_create
 from apps.stacks.upgrade_services import service_return_to, service_upgrade, service_upgrade_step
-from tests.stacks.test_revisions import FAST, config
+from apps.stacks.upgrade_strategy import UpgradeStrategy
+
+FAST = UpgradeStrategy(batch_size=3, interval_ms=100)
+
+
+def config(image: str) -> LaunchConfig:
+    return LaunchConfig.from_wire({"imageUuid": f"docker:{image}"})
 
 
 @pytest.fixture

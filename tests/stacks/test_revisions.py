@@ -16,7 +16,8 @@ from apps.hosts.models import Host
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.services import service_create, stack_create
 from apps.stacks.sidekicks import Sidekick, UnitConfig
-from apps.stacks.upgrade_services import UpgradeStrategy, service_return_to, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_return_to, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 FAST = UpgradeStrategy(batch_size=3, interval_ms=100)
 

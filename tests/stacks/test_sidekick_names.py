@@ -18,7 +18,8 @@ from apps.stacks.models import Service, Stack
 from apps.stacks.new_services import check_sidekick_names
 from apps.stacks.services import service_create, stack_create
 from apps.stacks.sidekicks import Sidekick, UnitConfig
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 NAME = "0017_sidekick_names"
 migration = import_module(f"apps.stacks.migrations.{NAME}")

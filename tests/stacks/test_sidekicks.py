@@ -20,7 +20,8 @@ from apps.stacks.restart_services import RestartStrategy, service_restart
 from apps.stacks.selectors import service_views
 from apps.stacks.services import service_act, service_create, service_update, stack_create
 from apps.stacks.sidekicks import PRIMARY, Sidekick, UnitConfig
-from apps.stacks.upgrade_services import UpgradeStrategy, service_return_to, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_return_to, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 OLD, NEW = "docker:bb:local", "docker:bb:new"
 FAST = UpgradeStrategy(batch_size=3, interval_ms=100)

@@ -19,7 +19,8 @@ from apps.stacks.services import service_create, stack_create
 from apps.stacks.stack_plan import CREATE, KEEP, REMOVE, UNCHANGED, UPDATE, UPGRADE
 from apps.stacks.stack_succession import RETURN, UnfinishedUpgrade, join_parts, part_of, unfinished_upgrade
 from apps.stacks.stack_upgrade import preview_upgrade, stack_act, stack_upgrade
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.stacks.shop import AFTER, NEW, OLD, config, files, images, links
 
 MISTYPED = AFTER.replace("bb:new", "bb:absent")

@@ -20,7 +20,8 @@ from apps.stacks.stack_draft import StackFiles
 from apps.stacks.stack_history import StackRevision
 from apps.stacks.stack_plan import ServiceState
 from apps.stacks.stack_upgrade import preview_upgrade, stack_act, stack_return_to, stack_upgrade
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.stacks.shop import AFTER, BEFORE, NEW, OLD, RANCHER, config, files, images, links
 
 

@@ -18,7 +18,8 @@ from apps.hosts.models import Host
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.service_options import ServiceOptions
 from apps.stacks.services import service_act, service_create, stack_create
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 OLD, NEW = "docker:bb:local", "docker:bb:new"
 FAST = UpgradeStrategy(batch_size=2, interval_ms=100)

@@ -17,7 +17,8 @@ from apps.stacks.revisions import find_revision
 from apps.stacks.services import service_update, stack_create
 from apps.stacks.stack_draft import StackFiles
 from apps.stacks.stack_upgrade import stack_act, stack_return_to, stack_upgrade
-from apps.stacks.upgrade_services import UpgradeStrategy, service_return_to, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_return_to, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 FIRST = {"minutes": 7, "onGood": "ask", "onBad": "rollback", "errorPattern": ""}
 OTHER = {"minutes": 30, "onGood": "finish", "onBad": "ask", "errorPattern": "OOPS"}

@@ -13,7 +13,8 @@ from apps.api.wire.resource import ALWAYS_ACTIVE, Data, Link, Resource, RowConte
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.sidekicks import shown
-from apps.stacks.upgrade_services import UpgradeStrategy, service_return_to
+from apps.stacks.upgrade_services import service_return_to
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 
 class ReturnToRevisionInputResource(EmbeddedResource):

@@ -21,7 +21,8 @@ from apps.stacks.handover_services import AT, HandoverStrategy, service_hand_ove
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.readiness import seconds_in
 from apps.stacks.service_options import BALANCER, config_of_kind
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from apps.stacks.verdict.continuing import service_continue_upgrade
 from apps.stacks.verdict.observation import UpgradeObservation
 

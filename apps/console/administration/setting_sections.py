@@ -130,6 +130,15 @@ SECTIONS = (
         },
     ),
     SettingSection(
+        "builds",
+        _("Builds of images"),
+        {
+            "build.context.megabytes": SettingLabel(
+                _("Size of a context"), "MB", _("What may be sent, or fetched with git, for one build.")
+            ),
+        },
+    ),
+    SettingSection(
         "ci-trust",
         _("CI trust"),
         {

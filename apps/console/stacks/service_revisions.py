@@ -17,7 +17,8 @@ from apps.environments.access import verdict
 from apps.stacks.balancer.revisions import changes_between, is_in_place
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.revisions import find_revision, revisions_of
-from apps.stacks.upgrade_services import UpgradeStrategy, service_return_to
+from apps.stacks.upgrade_services import service_return_to
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 MAX_LISTED = 100
 _STRATEGY = {**DEFAULT_BATCHES, "order": "stop-first", "note": ""}

@@ -34,7 +34,8 @@ from apps.stacks.replaced_members import replaced_members
 from apps.stacks.revision_diff import diff_configs
 from apps.stacks.service_options import BALANCER
 from apps.stacks.sidekicks import Sidekick, UnitConfig
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 _STRATEGY = {**DEFAULT_BATCHES, "order": "stop-first", "note": ""}
 _OWN = frozenset({"batchSize", "interval", "minReady", "startFirst", "note"}) | FORM_FIELDS  # fields of this form alone

@@ -130,7 +130,6 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
     context = {
         **_identity(row),
         "page": page,
-        "kept": _kept(ctx, row),
         "ports": [each for container in page.rows for each in container.published_ports],
         "running": sum(map(is_running, all_containers)),
         "meter": meter_tone(row, sum(map(is_running, all_containers))),
@@ -168,6 +167,7 @@ def _upgrade_context(ctx: RequestContext, row: Service) -> dict[str, Any]:
         "upgrade": buttons.custom_button(
             _("Upgrade"), "arrow-up", ctx.url("service-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
         ),
+        "kept": _kept(ctx, row),
         "previous_image": _previous_image(row),
         "keeps_primary": row.current_version != row.revision,
         "verdict": verdict_card(row),

@@ -16,7 +16,8 @@ from apps.stacks.balancer.targets import TargetPort
 from apps.stacks.models import Service
 from apps.stacks.revisions import next_number
 from apps.stacks.services import links_set, service_update
-from apps.stacks.upgrade_services import UpgradeStrategy, prepare_upgrade, write_upgrade
+from apps.stacks.upgrade_services import prepare_upgrade, write_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 
 def balancer_change(

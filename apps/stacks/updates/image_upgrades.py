@@ -37,7 +37,8 @@ from apps.stacks.updates.outcomes import (
 )
 from apps.stacks.updates.policies import PolicyIndex, policy_owner
 from apps.stacks.updates.policy import UPGRADE
-from apps.stacks.upgrade_services import last_strategy, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import last_strategy
 from apps.stacks.verdict.observation import UpgradeObservation
 from apps.stacks.verdict.settings import ENDS_BY_ITSELF
 

@@ -11,6 +11,7 @@ from corral_cli.lookup import find
 from corral_cli.output import show_data, show_rows
 from corral_cli.portal_api import Json, describe
 from corral_cli.session import CliCommand, CliSession
+from corral_cli.sizes import counted
 from corral_cli.terminal import printable
 
 _ACTIONS = ("ls", "create", "renew", "activate", "deactivate", "rm", "call")
@@ -117,7 +118,7 @@ def _one(session: CliSession, name: str) -> Json:
     rows = session.api.list_all("deploywebhooks", removed_null=1)
     found = [each for each in rows if name in {each["name"], each["id"]}]
     if len(found) != 1:
-        count = "no webhook" if not found else f"{len(found)} webhooks: give its id"
+        count = "no webhook" if not found else f"{counted(len(found), 'webhook')}: give its id"
         raise CliError(f"{printable(name)} means {count}; see `corral webhooks`.", ExitCode.NOT_FOUND)
     return found[0]
 

@@ -17,7 +17,8 @@ from apps.stacks.promotions.content import digest_of, source_files, used_variabl
 from apps.stacks.services import stack_create
 from apps.stacks.stack_draft import StackFiles
 from apps.stacks.stack_upgrade import stack_act, stack_upgrade
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.stacks.promotions.promoting import FILE, RANCHER
 
 RICH = """

@@ -21,7 +21,8 @@ from apps.stacks.sidekicks import Sidekick, UnitConfig
 from apps.stacks.updates.image_upgrades import image_update_apply, upgrade_by_policy
 from apps.stacks.updates.models import ImageUpdate, ImageUpgrade
 from apps.stacks.updates.policies import environment_policy_set
-from apps.stacks.upgrade_services import UpgradeStrategy, service_return_to, service_upgrade
+from apps.stacks.upgrade_services import service_return_to, service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from simulated_engine.images import image_id
 from tests.stacks.updates.tag_registry import TagRegistry
 

@@ -19,7 +19,8 @@ from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service
 from apps.stacks.services import service_create, service_update, stack_create
-from apps.stacks.upgrade_services import UpgradeStrategy, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from apps.stacks.verdict import observer
 from apps.stacks.verdict.continuing import service_continue_upgrade
 from apps.stacks.verdict.observation import UpgradeObservation
