@@ -237,7 +237,8 @@ def test_questions_are_a_list_of_bounded_length(section: str, words: str) -> Non
     [
         (b".catalog: [a]\n", "must be a map"),
         (b".catalog: text\n", "must be a map"),
-        (b".catalog:\n  a: &x [*x, *x]\n  b: {? [c] : d}\n", "key"),
+        (b".catalog:\n  a: &x [*x, *x]\n", "stands for what it is in"),
+        (b".catalog:\n  b: {? [c] : d}\n", "key"),
         (b".catalog:\n  name: !!python/object:os.system x\n", "line"),
         (b".catalog: {a: " + b"[" * 100 + b"]" * 100 + b"}\n", "too deep"),
         (b"x" * (1024 * 1024 + 1), "larger than 1 MB"),

@@ -142,8 +142,10 @@ def test_a_file_of_many_names_and_aliases_is_changed_in_no_time() -> None:
     many = "".join(f"a_{at}: {{image: a, depends_on: [a_1, a_2]}}\n" for at in range(1500))
     assert with_dashes(many, "")[0].count("'a-1'") == 1500
     labels = "'io.rancher.sidekicks=a_b'," * 1500
-    aliases = f"a_b: &x {{labels: [{labels}]}}\n" + "".join(f"c{at}: *x\n" for at in range(1500))
+    aliases = f"a_b: &x {{labels: [{labels}]}}\n" + "".join(f"c{at}: *x\n" for at in range(40))
     assert with_dashes(aliases, "")[0].count("sidekicks=a-b") == 1500
+    bomb = f"a_b: &x {{labels: [{labels}]}}\n" + "".join(f"c{at}: *x\n" for at in range(1500))
+    assert with_dashes(bomb, "")[0] == bomb  # which is refused where it is read
 
 
 NAMES = st.lists(st.sampled_from(["a_b", "a_b_c", "web", "x_1", "db-2"]), min_size=1, max_size=5, unique=True)
