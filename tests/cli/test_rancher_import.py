@@ -309,7 +309,7 @@ def test_a_portal_that_goes_away_ends_it_with_what_was_done(mover: CommandLine, 
     assert call(mover, old).code == ExitCode.UNREACHABLE
 
 
-def test_whom_the_portal_refuses_an_environment_is_told_so(
+def test_a_refused_environment_is_reported_with_the_reason(
     cli_of: Callable[..., CommandLine], mover: CommandLine, old: OldServer
 ) -> None:
     pinned = cli_of("alice")  # a key of the lab alone
