@@ -23,8 +23,13 @@ _DECIDED = frozenset({HEALTHY, UNHEALTHY})
 
 def checking_hosts(container: int, own: int, others: Collection[int]) -> tuple[int, ...]:
     """The container's own host and up to three others, which stay the same while they are there."""
-    ranked = sorted(others, key=lambda host: (zlib.crc32(f"{container} {host}".encode()), host))
-    return (own, *ranked[:MOST_OTHERS])
+    return (own, *ranked_hosts(container, others))
+
+
+def ranked_hosts(key: int, hosts: Collection[int]) -> tuple[int, ...]:
+    """Up to three of the hosts for what has this key, which stay the same while they are there."""
+    ranked = sorted(hosts, key=lambda host: (zlib.crc32(f"{key} {host}".encode()), host))
+    return tuple(ranked[:MOST_OTHERS])
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,14 @@ def _check_of(row: Container, host_id: int) -> dict[str, Any]:
         "run": run,
         "address": target["address"],
         "subnet": target["subnet"],
+        **check_settings(wire, timeout),
+        "last": known.state if known.run == run else "",
+    }
+
+
+def check_settings(wire: Mapping[str, Any], timeout: str = "initializingTimeout") -> dict[str, Any]:
+    """How a check is made, as the document says it, of v1's `healthCheck`; `timeout` is the one that counts now."""
+    return {
         "port": wire["port"],
         "request": wire.get("requestLine") or "",
         "interval": max(100, wire["interval"]),
@@ -42,7 +50,6 @@ def _check_of(row: Container, host_id: int) -> dict[str, Any]:
         "healthyThreshold": wire["healthyThreshold"],
         "unhealthyThreshold": wire["unhealthyThreshold"],
         "initializing": wire[timeout],
-        "last": known.state if known.run == run else "",
     }
 
 
@@ -55,7 +62,7 @@ def store_reports(host_id: int, reports: Mapping[str, Any]) -> None:
     environment, fleet = fleet_of_host(host_id)
     rows = Container.all_objects.filter(network_check__isnull=False, removed=None, environment=environment)
     for row in rows.filter(uuid__in=by_uuid).only("pk", "uuid", "check_report"):
-        found = _read_report(by_uuid[row.uuid])
+        found = read_report(by_uuid[row.uuid])
         if found is not None and not _has_said(row, host_id, found):
             take_report(row.pk, fleet, host_id, found)
 
@@ -66,7 +73,8 @@ def _has_said(row: Container, host_id: int, found: ReportedHealth) -> bool:
     return said is not None and ReportedHealth.from_json(said) == found
 
 
-def _read_report(found: Any) -> ReportedHealth | None:
+def read_report(found: Any) -> ReportedHealth | None:
+    """What a host says of one check; None for what is no report."""
     if not isinstance(found, dict) or found.get("state") not in _STATES:
         return None
     run, reason = (str(strip_unstorable(str(found.get(name, "")))) for name in ("run", "reason"))

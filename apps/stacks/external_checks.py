@@ -17,19 +17,17 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from apps.containers.health_quorum import UNCHECKED, ReportedHealth, ranked_hosts
+from apps.containers.network_checks import check_settings, read_report
 from apps.control.queue import enqueue
 from apps.core.result import ReconcileResult
-from apps.core.texts import strip_unstorable
 from apps.hosts.fleet import ACCEPTING
 from apps.hosts.models import TAKES_DOCUMENTS, Host
 from apps.stacks.health import DEGRADED, HEALTHY, INITIALIZING, UNHEALTHY
 from apps.stacks.models import Service, ServiceMember
 from apps.stacks.service_options import EXTERNAL
 
-MOST_HOSTS = 3
-UNCHECKED = "unchecked"
 _ID = "external-"
-_STATES = frozenset({INITIALIZING, HEALTHY, UNHEALTHY, UNCHECKED})
 _CAN_CHECK = TAKES_DOCUMENTS | Q(url__startswith="unix://")
 NOBODY = "No host of the environment can check its addresses."
 NAME_ONLY = "Its health check is not made: only addresses are checked, not a host name."
@@ -52,8 +50,7 @@ class ExternalCheck:
 
     def hosts(self, able: Collection[int]) -> tuple[int, ...]:
         """Those of the hosts that make it, which stay the same while they are there."""
-        ranked = sorted(able, key=lambda host: (zlib.crc32(f"{self.member} {host}".encode()), host))
-        return tuple(ranked[:MOST_HOSTS])
+        return ranked_hosts(self.member, able)
 
     def document(self, last: str) -> dict[str, Any]:
         """As hosts get it; `last` is what this host said of it before."""
@@ -61,14 +58,9 @@ class ExternalCheck:
             "id": f"{_ID}{self.member}",
             "run": self.run,
             "address": self.address,
-            "subnet": "",
-            "port": self.settings["port"],
-            "request": self.settings.get("requestLine") or "",
-            "interval": max(100, self.settings["interval"]),
-            "timeout": self.settings["responseTimeout"],
-            "healthyThreshold": self.settings["healthyThreshold"],
-            "unhealthyThreshold": self.settings["unhealthyThreshold"],
-            "initializing": self.settings["initializingTimeout"],
+            # It is in no network of a host's own: any route that the host has for it will do.
+            "subnet": "::/0" if ":" in self.address else "0.0.0.0/0",
+            **check_settings(self.settings),
             "last": last,
         }
 
@@ -162,21 +154,20 @@ def store_reports(host_id: int, reports: Mapping[str, Any]) -> None:
         return
     able = _able_hosts([environment])[environment]
     for check in _checks([environment]):
-        found = by_member.get(check.member)
-        if isinstance(found, dict) and found.get("state") in _STATES and found.get("run") == check.run:
+        found = read_report(by_member.get(check.member))
+        if found is not None and found.run == check.run:
             _take_report(check, check.hosts(able), host_id, found)
 
 
-def _take_report(check: ExternalCheck, hosts: Sequence[int], host_id: int, found: Mapping[str, Any]) -> None:
+def _take_report(check: ExternalCheck, hosts: Sequence[int], host_id: int, found: ReportedHealth) -> None:
     if host_id not in hosts:
         return
-    reason = str(strip_unstorable(str(found.get("reason", ""))))[:200]
     with transaction.atomic():
         row = ServiceMember.objects.select_for_update(no_key=True).filter(pk=check.member).first()
         if row is None:
             return
         before = row.check_report if row.check_report.get("run") == check.run else {}
-        said = {**before.get("hosts", {}), str(host_id): {"state": found["state"], "reason": reason}}
+        said = {**before.get("hosts", {}), str(host_id): {"state": found.state, "reason": found.reason}}
         said = {key: each for key, each in said.items() if int(key) in hosts}
         state = join_states([each["state"] for each in said.values()], len(hosts), str(before.get("state", "")))
         why = next((each["reason"] for each in said.values() if each["state"] == state and each["reason"]), "")

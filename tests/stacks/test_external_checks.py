@@ -13,13 +13,14 @@ from apps.environments.models import Environment
 from apps.environments.services import environment_create
 from apps.hosts.models import Host
 from apps.hosts.workloads import workloads
-from apps.stacks.external_checks import NAME_ONLY, NOBODY, OF_THE_HOST, is_checkable, join_states
+from apps.stacks.external_checks import NAME_ONLY, NOBODY, OF_THE_HOST, ExternalCheck, is_checkable, join_states
 from apps.stacks.models import Service, Stack
 from apps.stacks.names.reading import fingerprints, read_names
 from apps.stacks.selectors import health_of
 from apps.stacks.service_options import EXTERNAL, ServiceOptions, config_of_kind, parse_target
 from apps.stacks.services import service_act, service_create, service_update
 from health_checks.check import Check
+from health_checks.probe import reachable
 from tests.network.joined_hosts import join
 
 CHECK = {"port": 5432, "interval": 2000, "unhealthyThreshold": 3}
@@ -164,6 +165,16 @@ def test_versions_of_all_workloads_count_and_stopped_services_are_not_checked(
     run_loop()
     assert workloads.health_check_versions() == {}
     assert all(workloads.health_checks(host.pk) == [] for host in hosts)
+
+
+def test_whoever_has_a_route_to_the_address_makes_the_check():
+    settings = {
+        "port": 80, "interval": 2000, "responseTimeout": 2000, "healthyThreshold": 2, "unhealthyThreshold": 3,
+        "initializingTimeout": 60000,
+    }  # fmt: skip
+    made = ExternalCheck(7, 1, "127.0.0.1", settings).document("")  # a machine always has a route to itself
+    assert reachable(Check.parse(made))
+    assert Check.parse(ExternalCheck(7, 1, "2001:db8::7", settings).document("")).subnet == "::/0"
 
 
 @pytest.mark.parametrize(
