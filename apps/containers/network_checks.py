@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from apps.containers.check_sharing import TARGET, containers_checked_by, fleet_of_host, take_report
+from apps.containers.check_sharing import TARGET, CheckingFleet, containers_checked_by, fleet_of_host, take_report
 from apps.containers.health_quorum import JointReport, ReportedHealth
 from apps.containers.models import Container
 from apps.core.texts import strip_unstorable
@@ -61,16 +61,18 @@ def store_reports(host_id: int, reports: Mapping[str, Any]) -> None:
             by_uuid[UUID(key)] = found
     environment, fleet = fleet_of_host(host_id)
     rows = Container.all_objects.filter(network_check__isnull=False, removed=None, environment=environment)
-    for row in rows.filter(uuid__in=by_uuid).only("pk", "uuid", "check_report"):
+    for row in rows.filter(uuid__in=by_uuid).only("pk", "uuid", "host", "check_report", "status"):
         found = read_report(by_uuid[row.uuid])
-        if found is not None and not _has_said(row, host_id, found):
+        if found is not None and not _has_said(row, fleet, host_id, found):
             take_report(row.pk, fleet, host_id, found)
 
 
-def _has_said(row: Container, host_id: int, found: ReportedHealth) -> bool:
-    """Whether a host that checks with others has said just this already: it says everything when it connects."""
-    said = (row.check_report.get("hosts") or {}).get(str(host_id))
-    return said is not None and ReportedHealth.from_json(said) == found
+def _has_said(row: Container, fleet: CheckingFleet, host_id: int, found: ReportedHealth) -> bool:
+    """Whether a host has said just this already: it says everything when it connects, and every minute."""
+    joint = JointReport.from_json(row.check_report)
+    if joint.by_host:
+        return joint.by_host.get(host_id) == found
+    return ReportedHealth(joint.state, joint.run, joint.reason) == found and fleet.of(row) == (host_id,)
 
 
 def read_report(found: Any) -> ReportedHealth | None:

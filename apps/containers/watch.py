@@ -55,7 +55,10 @@ def _is_uuid(text: str | None) -> bool:
 
 
 def scan_host(host: Host, listing: Sequence[EngineContainer]) -> None:
-    """Compare everything on an engine with the rows: requeue what differs, add what is new."""
+    """Compare everything on an engine with the rows: requeue what differs, add what is new.
+
+    Those under a lease as well: whoever holds it may have looked at the container before it changed.
+    """
     rows = list(
         Container.all_objects.filter(
             Q(host=host) | Q(external_id__in=[s.id for s in listing][:500]),
@@ -68,13 +71,13 @@ def scan_host(host: Host, listing: Sequence[EngineContainer]) -> None:
     for seen in listing:
         row = by_id.get(seen.id) or by_uuid.get(seen.labels.get(UUID_LABEL, ""))
         if row is not None:
-            if not row.lease and (_differs(row, seen) or (row.native and seen.name not in {"", row.name})):
+            if _differs(row, seen) or (row.native and seen.name not in {"", row.name}):
                 enqueue("container", row.pk)
         elif not is_volume_reader(seen.name, seen.labels) and not _clean_up_leftover(host, seen):
             add_foreign_container(host, seen)
     there = {seen.id for seen in listing}
     for row in rows:
-        if row.host_id == host.pk and row.external_id and row.external_id not in there and not row.lease:
+        if row.host_id == host.pk and row.external_id and row.external_id not in there:
             enqueue("container", row.pk)
 
 

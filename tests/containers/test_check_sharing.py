@@ -185,6 +185,27 @@ def test_the_queries_do_not_grow_with_containers_or_hosts(hosts: list[Host]) -> 
     assert [count(each) for each in calls] == few
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_a_host_says_again_costs_no_query_for_each_container(hosts: list[Host], *, alone: bool) -> None:
+    if alone:
+        HostNetwork.objects.exclude(host=hosts[0].pk).update(state="off")
+    rows = [add(hosts[0], number) for number in range(4)]
+    said = {str(row.uuid): {"state": "unhealthy", "run": "r", "reason": "no answer"} for row in rows}
+    store_reports(hosts[0].pk, said)
+    with CaptureQueriesContext(connection) as found:
+        store_reports(hosts[0].pk, said)
+    assert len(found) <= 4
+
+
+def test_who_checks_alone_and_then_with_others_is_heard_again(hosts: list[Host]) -> None:
+    HostNetwork.objects.exclude(host=hosts[0].pk).update(state="off")
+    row = add(hosts[0])
+    report(row, hosts[0], state="healthy")
+    HostNetwork.objects.update(state="active")
+    report(row, hosts[0], state="healthy")
+    assert list(row.check_report["hosts"]) == [str(hosts[0].pk)]
+
+
 def test_a_host_without_an_agent_is_asked_for_nothing(hosts: list[Host], lab: Environment) -> None:
     plain = add_host(lab, 8)
     Host.all_objects.filter(pk=plain.pk).update(url="tcp://192.168.0.8:2376")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from apps.drivers.base import Driver, Endpoint
+from apps.drivers.base import Driver, Endpoint, EngineConflict
 from apps.drivers.docker.engine import DockerDriver
 from apps.drivers.simulated.engine import SimulatedDriver
 from tests.agent.loop_thread import simulated_engine_socket
@@ -37,9 +38,21 @@ def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Driver]:
         return
     real = DockerDriver(_endpoint(request))
     yield real
-    for seen in real.containers():
-        real.remove(seen.id)
+    _remove_all(real)
     real.close()
+
+
+def _remove_all(driver: Driver) -> None:
+    """Remove every container, though the engine may be removing some by itself: those of a build that was closed."""
+    deadline = time.monotonic() + 60
+    while left := driver.containers():
+        for seen in left:
+            try:
+                driver.remove(seen.id)
+            except EngineConflict:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
 
 def _endpoint(request: pytest.FixtureRequest) -> Endpoint:

@@ -133,12 +133,19 @@ def test_three_hosts_check_a_container_and_replace_it_once_it_does_not_answer(si
     site.api.create("services", startOnCreate=True, name="web", environmentId=made["id"], launchConfig=config)
     (row,) = site.api.until_running("checked_web_", 1)
 
-    def what_hosts_say() -> list[str]:
+    reports: list[Any] = []
+
+    def is_found_healthy() -> bool:
         found = dict(site.portal.rows("SELECT name, check_report FROM containers_container WHERE removed IS NULL"))
         report = json.loads(found[row["name"]])
-        return sorted(each["state"] for each in report.get("hosts", {}).values())
+        if report not in reports:
+            reports.append(report)
+        return [each["state"] for each in report.get("hosts", {}).values()] == ["healthy"] * 3
 
-    wait_until(lambda: what_hosts_say() == ["healthy"] * 3, seconds=120, what="three hosts to find it healthy")
+    try:
+        wait_until(is_found_healthy, seconds=120, what="three hosts to find it healthy")
+    except AssertionError:
+        raise AssertionError(f"not three hosts find it healthy; they said {reports}") from None
     engine, seen = site.inspect(row)
     engine.exec_start(engine.exec_create(seen["Id"], ["sh", "-c", "touch /tmp/deaf; killall nc"])["Id"])
     deaf = time.monotonic()

@@ -143,6 +143,23 @@ def test_after_a_broken_stream_the_whole_state_comes_again(
     play(scenario, CHECKING)
 
 
+def test_what_nobody_took_over_comes_again_by_itself(
+    play: Callable[..., None], workload: CheckedWorkload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As while its host did not count among those that check for a moment: nothing changes, so nothing would be sent.
+    monkeypatch.setattr(agent_checks, "REREAD_SECONDS", (0.05, 0.1))
+    monkeypatch.setattr(agent_api, "_CHECKS_QUIET", 0.05)
+
+    async def scenario(agent: CheckingAgent, tunnel: Tunnel) -> None:
+        agent.run_container("a")
+        await until(lambda: workload.state() == "healthy")
+        for _ in range(2):
+            workload.reports.clear()
+            await until(lambda: workload.state() == "healthy")
+
+    play(scenario, CHECKING)
+
+
 def test_a_database_that_is_away_breaks_nothing(play: Callable[..., None], workload: CheckedWorkload) -> None:
     async def scenario(agent: CheckingAgent, tunnel: Tunnel) -> None:
         box = agent.run_container("a")

@@ -127,6 +127,22 @@ def test_a_report_that_could_not_be_stored_is_made_again(play: Callable[..., Non
     play(scenario)
 
 
+def test_all_is_reported_again_now_and_then(
+    play: Callable[..., None], workload: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_checks, "REPEAT_ROUNDS", 3)
+
+    async def scenario(checks: LocalChecks, hosts: dict[int, str], port: int) -> None:
+        hosts[UNIX], workload.ports = "unix:///x", {UNIX: port}
+        await rounds_until(checks, lambda: "healthy" in workload.states(UNIX))
+        workload.reports.clear()
+        for _ in range(3):
+            await checks.run_once()
+        assert workload.states(UNIX) == ["healthy"]
+
+    play(scenario)
+
+
 def test_only_hosts_that_this_process_holds_and_that_have_no_agent_are_its_own(lab: Environment) -> None:
     now = timezone.now()
     for name, url, gateway in (

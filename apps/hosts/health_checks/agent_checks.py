@@ -1,9 +1,15 @@
-"""The checks that one host's agent makes: pushed whenever they change, and its reports, the whole of them first."""
+"""The checks that one host's agent makes: pushed whenever they change, and its reports, the whole of them first.
+
+A report may come while nobody takes it: the host does not count among those that check for a moment, or the run it is
+of is not known yet. An agent sends only what changes, so the whole is read again now and then.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import random
 from typing import TYPE_CHECKING, Any
 
 from django.db import Error as DatabaseError
@@ -20,6 +26,7 @@ log = logging.getLogger(__name__)
 
 PATH = "/corral/v1/checks"
 RETRY_DELAY = 5.0
+REREAD_SECONDS = (45.0, 60.0)
 # The database may be away for a moment, which is no reason to break the host's tunnel.
 _PASSING = (AgentResponseError, TimeoutError, DatabaseError)
 _TOO_OLD = "The agent of this host does not make health checks: update it."
@@ -74,13 +81,24 @@ class AgentChecks:
         """Take over what is reported. Whatever goes wrong, the next stream begins with the whole state."""
         while True:
             try:
-                response = await get(self._connection, PATH)
-                try:
-                    async for found in response.json_lines():
-                        if isinstance(found.get("states"), dict) and found["states"]:
-                            await run_in_thread(workloads.on_health_reports, self._host_id, found["states"])
-                finally:
-                    response.close()
+                if await self._follow_reports():
+                    continue
             except _PASSING as error:
                 log.info("health reports of host %s: %s", self._host_id, error)
             await asyncio.sleep(RETRY_DELAY)
+
+    async def _follow_reports(self) -> bool:
+        """Take over reports until the stream ends, or, which is True, until the whole is to be read again."""
+        until = asyncio.get_running_loop().time() + random.uniform(*REREAD_SECONDS)  # noqa: S311 - spreads load
+        response = await get(self._connection, PATH)
+        try:
+            async with contextlib.aclosing(response.json_lines()) as lines:
+                async for found in lines:
+                    if isinstance(found.get("states"), dict) and found["states"]:
+                        await run_in_thread(workloads.on_health_reports, self._host_id, found["states"])
+                    # A quiet stream sends empty lines as a sign of life, so this is looked at often enough.
+                    if self._checks and asyncio.get_running_loop().time() >= until:
+                        return True
+        finally:
+            response.close()
+        return False

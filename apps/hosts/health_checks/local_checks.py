@@ -16,6 +16,7 @@ from health_checks.runner import CheckRunner
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 1.0
+REPEAT_ROUNDS = 50  # after which all is reported again: a report may come while nobody takes it
 _LOOKS = 5  # in a round for something to report
 LOCAL_SCHEME = "unix://"
 # An address behind another machine's engine may well exist on this one too, and be somebody else's.
@@ -32,6 +33,7 @@ class LocalChecks:
         self._runners: dict[int, CheckRunner] = {}
         self._applied: dict[int, str] = {}
         self._reported: dict[int, int] = {}
+        self._rounds = 0
 
     def start(self) -> None:
         """Start in a thread of its own."""
@@ -70,9 +72,11 @@ class LocalChecks:
             if version != self._applied.get(key, ""):
                 await self._apply(key, url)
                 self._applied[key] = version
+        self._rounds += 1
+        is_repeated = self._rounds % REPEAT_ROUNDS == 0
         for key, runner in self._runners.items():
             number = runner.number
-            if states := runner.states(self._reported.get(key, 0)):
+            if states := runner.states(0 if is_repeated else self._reported.get(key, 0)):
                 await run_in_thread(workloads.on_health_reports, key, states)
             self._reported[key] = number
 

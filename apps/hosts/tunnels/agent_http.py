@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ class AgentResponse:
         except ValueError:
             raise AgentResponseError("The agent's answer is no JSON.") from None
 
-    async def json_lines(self) -> AsyncIterator[dict[str, Any]]:
+    async def json_lines(self) -> AsyncGenerator[dict[str, Any]]:
         """JSON objects as they come, one a line, until the connection ends. Raises for a line that is too long."""
         pending = self._rest
         while True:
