@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import socketserver
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -120,7 +123,6 @@ def test_a_container_that_moves_takes_its_address_along_and_a_dead_portal_hinder
 
 
 def test_three_hosts_check_a_container_and_replace_it_once_it_does_not_answer(site: Site):
-    answer = "while [ ! -e /tmp/deaf ]; do nc -l -p 80 </dev/null >/dev/null 2>&1; done & "
     check = {
         "port": 80, "interval": 500, "responseTimeout": 500, "healthyThreshold": 1, "unhealthyThreshold": 3,
         "initializingTimeout": 60000, "reinitializingTimeout": 60000, "strategy": "recreate",
@@ -128,7 +130,7 @@ def test_three_hosts_check_a_container_and_replace_it_once_it_does_not_answer(si
     made = site.api.create("environments", name="checked")
     config = {
         "imageUuid": "docker:bb:local", "stopSignal": "SIGKILL", "healthCheck": check,
-        "command": ["sh", "-c", f"{answer}{STAY[2]}"],
+        "command": ["sh", "-c", f"httpd -f -p 80 & echo $! >/tmp/server; {STAY[2]}"],
     }  # fmt: skip
     site.api.create("services", startOnCreate=True, name="web", environmentId=made["id"], launchConfig=config)
     (row,) = site.api.until_running("checked_web_", 1)
@@ -147,7 +149,45 @@ def test_three_hosts_check_a_container_and_replace_it_once_it_does_not_answer(si
     except AssertionError:
         raise AssertionError(f"not three hosts find it healthy; they said {reports}") from None
     engine, seen = site.inspect(row)
-    engine.exec_start(engine.exec_create(seen["Id"], ["sh", "-c", "touch /tmp/deaf; killall nc"])["Id"])
+    engine.exec_start(engine.exec_create(seen["Id"], ["sh", "-c", "kill $(cat /tmp/server)"])["Id"])
     deaf = time.monotonic()
     wait_until(lambda: successors(site, row), seconds=120, what="another container in its place", pause=0.1)
     show(f"replaced {time.monotonic() - deaf:.1f} s after it stopped answering; its thresholds take 1.5 s")
+
+
+class _Listener(socketserver.TCPServer):
+    allow_reuse_address = True
+
+
+@contextlib.contextmanager
+def listening(address: str, port: int = 0) -> Iterator[int]:
+    """The port on which somebody accepts connections for as long as the block runs."""
+    with _Listener((address, port), socketserver.BaseRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def test_hosts_check_an_external_service_where_it_really_is(site: Site):
+    address = site.fleet.switch.portal  # in the hosts' network, but neither a host's nor a container's
+
+    def is_found(state: str) -> bool:
+        (report,) = site.portal.rows("SELECT check_report FROM stacks_servicemember WHERE address != ''")
+        found = [each["state"] for each in json.loads(report[0]).get("hosts", {}).values()]
+        return found == [state] * 3 and site.api.reload(row)["healthState"] == state
+
+    with listening(address) as port:
+        check = {
+            "port": port, "interval": 500, "responseTimeout": 500, "healthyThreshold": 1, "unhealthyThreshold": 2,
+            "initializingTimeout": 60000,
+        }  # fmt: skip
+        made = site.api.create("environments", name="elsewhere")
+        row = site.api.create(
+            "externalservices", startOnCreate=True, name="mainframe", environmentId=made["id"],
+            externalIpAddresses=[address], healthCheck=check,
+        )  # fmt: skip
+        wait_until(lambda: is_found("healthy"), seconds=60, what="found healthy")
+    wait_until(lambda: is_found("unhealthy"), seconds=60, what="found unhealthy")
+    with listening(address, port):
+        wait_until(lambda: is_found("healthy"), seconds=60, what="found healthy again")
+    site.api.delete(made)
