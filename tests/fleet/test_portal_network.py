@@ -172,8 +172,8 @@ def test_hosts_check_an_external_service_where_it_really_is(site: Site):
     address = site.fleet.switch.portal  # in the hosts' network, but neither a host's nor a container's
 
     def is_found(state: str) -> bool:
-        (report,) = site.portal.rows("SELECT check_report FROM stacks_servicemember WHERE address != ''")
-        found = [each["state"] for each in json.loads(report[0]).get("hosts", {}).values()]
+        rows = site.portal.rows("SELECT check_report FROM stacks_servicemember WHERE address != ''")
+        found = [each["state"] for (report,) in rows for each in json.loads(report).get("hosts", {}).values()]
         return found == [state] * 3 and site.api.reload(row)["healthState"] == state
 
     with listening(address) as port:
