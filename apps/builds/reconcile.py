@@ -148,7 +148,7 @@ def _waiting_result(row: ImageBuild) -> ReconcileResult:
     left = (row.created + WAIT_FOR_CONTEXT - timezone.now()).total_seconds()
     if left <= 0:
         return _failed_result(row, "No context was sent within an hour: begin it again.")
-    return ReconcileResult(state="waiting", message="Waiting for its context.", requeue_after=left)
+    return ReconcileResult(state="waiting", message="Waiting for the context.", requeue_after=left)
 
 
 def _failed_result(row: ImageBuild, reason: str, log: BuildLogWriter | None = None) -> ReconcileResult:

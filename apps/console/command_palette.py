@@ -46,7 +46,7 @@ def _page_hits(ctx: RequestContext, text: str) -> list[SearchHit]:
         (_("Adopt what runs"), "adopt", "eye"),
         (_("Containers"), "containers", "box"),
         (_("Hosts"), "hosts", "server"),
-        (_("Images"), "images", "stack-2"),
+        (_("Images"), "images", "disc"),
         (_("Volumes"), "volumes", "database"),
         (_("Certificates"), "certificates", "file-text"),
         (_("Registries"), "registries", "download"),

@@ -127,7 +127,7 @@ def test_the_stacks_page_counts_along(watched: Page, browser_session: BrowserSes
 def confirm_scale_down(page: Page) -> None:
     """Their ports go with the containers, so that the page asks."""
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("These published ports will answer no longer")
+    expect(dialog).to_contain_text("These published ports will close")
     dialog.get_by_role("button", name="Scale down").click()
 
 

@@ -89,7 +89,7 @@ def test_an_image_is_built_from_a_context(begin: Begin, sim: SimulatedDriver, ac
 
 def test_it_waits_for_its_context_and_says_so(host: Host, actor_of: Any):
     row = ended(create_build(actor=actor_of("bob"), host=host, image="shop"))
-    assert (row.display_state, row.message, row.image) == ("waiting", "Waiting for its context.", "shop:latest")
+    assert (row.display_state, row.message, row.image) == ("waiting", "Waiting for the context.", "shop:latest")
     ImageBuild.all_objects.update(created=timezone.now() - timedelta(hours=2), next_attempt_at=timezone.now())
     row = ended(row)
     assert (row.display_state, row.transitioning) == ("error", "error")

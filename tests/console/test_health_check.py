@@ -99,6 +99,6 @@ def test_a_service_s_page_says_what_is_checked_and_what_comes_of_it(
 ) -> None:
     service = serve(**check)
     text = text_of(f"services/{service.pk}")
-    for between in ("Newer images show it here, change nothing Change ", "When a host is lost Wait for the host "):
+    for between in ("Newer images notify only Change ", "When a host is lost Wait for the host "):
         text = text.replace(between, "")
     assert words in text

@@ -40,7 +40,7 @@ def test_a_build_is_sent_its_context_and_followed(
     url = at("image-build", pk=build.pk)
     page = bob.get(url).content.decode()
     assert at("image-build-context", pk=build.pk) in page
-    assert "Waiting for its context." in page
+    assert "Waiting for the context." in page
     assert "h1dden" not in page
     answer = bob.post(
         at("image-build-context", pk=build.pk), CONTEXT, content_type="application/x-tar", headers=HX
@@ -65,7 +65,7 @@ def test_a_build_is_stopped_and_removed(browser_as: Any, at: Any, build: ImageBu
     answer = bob.post(at("image-build-do", pk=build.pk, action="remove"), headers=HX)
     assert answer.headers["HX-Redirect"] == at("image-builds")
     reconcile_until_idle()
-    assert "No image was built here lately" in bob.get(at("image-builds")).content.decode()
+    assert "No recent builds" in bob.get(at("image-builds")).content.decode()
     assert bob.post(at("image-build-do", pk=build.pk, action="explode"), headers=HX).status_code == 404
 
 

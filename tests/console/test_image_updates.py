@@ -55,7 +55,7 @@ def test_the_list_says_what_is_newer_where_and_since_when(browser_as: Any, at: A
     page = text(browser_as("rita").get(at("updates")))
     for shown in ("newer image", update.image, "shop / web", "aaaaaaaaaaaa", "bbbbbbbbbbbb", "notify"):
         assert shown in page
-    assert "show it here, change nothing" in page
+    assert "notify only" in page
 
 
 def test_without_anything_that_runs_the_list_says_what_to_do(browser_as: Any, at: Any, lab: Environment):
@@ -127,7 +127,7 @@ def test_a_service_gets_a_policy_with_a_window_and_back_to_that_of_the_environme
     browser_as: Any, at: Any, web: Service
 ):
     bob, url = browser_as("bob"), at("service-update-policy", pk=web.pk)
-    assert "as in the environment: show it here, change nothing" in text(bob.get(url))
+    assert "as in the environment: notify only" in text(bob.get(url))
     window = {"mode": "upgrade", "when": "window", "days": "MON-FRI", "from": "02:00", "to": "05:00"}
     bob.post(url, {**window, "timeZone": "Europe/Berlin"}, headers=HTMX)
     web.refresh_from_db()

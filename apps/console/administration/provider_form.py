@@ -85,7 +85,7 @@ def form_choices(provider: AnyProvider, values: Mapping[str, Any]) -> list[Provi
 
 
 def format_identities(allowed_identities: Any) -> str:
-    """Allowed identities as the form shows them, one to a line."""
+    """Allowed identities as the form shows them, one per line."""
     if isinstance(allowed_identities, str):
         return allowed_identities
     return "\n".join(f"{each['externalIdType']} {each['externalId']}" for each in allowed_identities or ())

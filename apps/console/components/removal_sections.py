@@ -34,11 +34,11 @@ def removal_sections(row: Managed, found: RemovalPreview, goes: str = "") -> lis
     """The sections that have something to say, the worst first; `goes` is the title of what goes with the row."""
     is_host = isinstance(row, Host)
     goes = goes or _("This will also be deleted:")
-    stay_on_host = _("These keep running on the host, but are seen and kept going here no longer:")
+    stay_on_host = _("These keep running on the host, but Corral no longer manages them:")
     sections = (
         (stay_on_host if is_host else goes, _what_goes(row, found), "is-calm" if is_host else ""),
-        (_("These lead to it and will lose that link:"), _what_loses(found), "is-warn"),
-        (_("These published ports will answer no longer:"), () if is_host else _ports(found), "is-warn"),
+        (_("These will lose their link to it:"), _what_loses(found), "is-warn"),
+        (_("These published ports will close:"), () if is_host else _ports(found), "is-warn"),
         (_("This is under way and will stop:"), _what_stops(found), "is-warn"),
         (_("These volumes stay on their hosts:"), _volumes(found, is_kept=True), "is-calm"),
     )

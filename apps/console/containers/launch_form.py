@@ -32,7 +32,7 @@ def parse_key_values(name: str, text: str) -> dict[str, str]:
             continue
         key, equals, value = line.removeprefix("export ").partition("=")
         if not equals or not key.strip():
-            raise Invalid(name, "InvalidFormat", _("%(line)r: write KEY=value, one to a line.") % {"line": line[:80]})
+            raise Invalid(name, "InvalidFormat", _("%(line)r: write KEY=value, one per line.") % {"line": line[:80]})
         value = value.strip()
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
             value = value[1:-1]

@@ -34,7 +34,7 @@ SWITCHES: dict[str, tuple[str | Promise, str | Promise]] = {
     "securityOpt": (gettext_lazy("Security options"), gettext_lazy("may switch seccomp, AppArmor and SELinux off")),
 }
 LISTS: dict[str, tuple[str | Promise, str | Promise]] = {
-    "bindFolders": (gettext_lazy("Folders that may be mounted"), gettext_lazy("one to a line, with what is below")),
+    "bindFolders": (gettext_lazy("Folders that may be mounted"), gettext_lazy("one per line, with what is below")),
     "capAdd": (gettext_lazy("Capabilities that may be added"), gettext_lazy("ALL: any")),
     "sysctls": (gettext_lazy("Sysctls that may be set"), gettext_lazy("a name, or its beginning and a *")),
     "volumeDrivers": (gettext_lazy("Volume drivers"), gettext_lazy("a name, or its beginning and a *")),

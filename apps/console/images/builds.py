@@ -66,8 +66,11 @@ def new(ctx: RequestContext) -> HttpResponse:
                 pull=bool(sent.get("pull")),
                 **{name: sent.get(name, "") for name in _SENT},
             )
+            done = (
+                _("Building %(image)s on %(host)s.") if row.url else _("Upload the context of %(image)s for %(host)s.")
+            )
             return ctx.success_response(
-                _("Building %(image)s on %(host)s.") % {"image": row, "host": row.host},
+                done % {"image": row, "host": row.host},
                 ctx.url("image-build", pk=row.pk),
             )
         except (Invalid, Conflict) as error:

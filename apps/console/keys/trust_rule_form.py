@@ -146,7 +146,7 @@ def _parse(ctx: RequestContext) -> dict[str, Any]:
 
 
 def parse_conditions(text: str) -> dict[str, str]:
-    """Conditions as typed, `claim=value` one to a line. Raises `Invalid` at `conditions`."""
+    """Conditions as typed, `claim=value` one per line. Raises `Invalid` at `conditions`."""
     found: dict[str, str] = {}
     for number, line in enumerate(text[:MAX_CONDITIONS_TEXT].splitlines(), 1):
         name, equals, value = (part.strip() for part in line.partition("="))

@@ -46,7 +46,7 @@ def describe_policy(policy: UpdatePolicy) -> str:
     if policy.mode == NEVER:
         return _("do not look for newer images")
     if policy.mode == NOTIFY:
-        return _("show it here, change nothing")
+        return _("notify only")
     if not policy.has_window:
         return _("upgrade at any time")
     days = _("every day") if policy.days == "*" else policy.days

@@ -25,7 +25,7 @@ class ErrorList:
             self._found.append(problem)
 
     def raise_all(self) -> None:
-        """Raise the first refusal, if there is one; its detail names the others, one to a line."""
+        """Raise the first refusal, if there is one; its detail names the others, one per line."""
         if not self._found:
             return
         first = self._found[0]

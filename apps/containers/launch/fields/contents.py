@@ -71,7 +71,7 @@ class ContentFields(WireObject):
         engine=process("Labels", assembled=True),
         compose=ComposeKey("labels", "pairs"),
         form=FormControl(
-            section="labels", kind="pairs", label=_("Labels"), hint=_("name=value, one to a line"),
+            section="labels", kind="pairs", label=_("Labels"), hint=_("name=value, one per line"),
             placeholder="com.example.team=shop", area=4, row=1, opens=True,
         ),
         kubernetes="metadata.annotations of the pod: labels there allow fewer characters",
@@ -111,7 +111,7 @@ class ContentFields(WireObject):
         compose=ComposeKey("volumes", "own"),
         form=FormControl(
             section="volumes", kind="lines", name="volumes", label=_("Volumes"),
-            hint=_("folder-or-name:/path[:ro], one to a line"),
+            hint=_("folder-or-name:/path[:ro], one per line"),
             placeholder="data:/var/lib/data\n/srv/site:/usr/share/nginx/html:ro", area=4, row=1, opens=True,
         ),
         kubernetes="volumes with volumeMounts: hostPath, persistentVolumeClaim or emptyDir",
