@@ -29,7 +29,8 @@ def _hangs_on(found: RemovalPreview) -> bool:
 def ask(ctx: RequestContext, row: Service, wanted: int) -> HttpResponse:
     """The dialog, whose button scales the service down."""
     found = scale_down_preview(row, wanted)
-    context = {"row": row, "wanted": wanted, "sections": removal_sections(row, found, _("These containers will be removed:"))}
+    sections = removal_sections(row, found, _("These containers will be removed:"))
+    context = {"row": row, "wanted": wanted, "sections": sections}
     return ctx.render("console/scale_down.html", context)
 
 
