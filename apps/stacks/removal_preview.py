@@ -24,6 +24,7 @@ from apps.stacks.models import Service, ServiceLink, ServiceRun, Stack
 from apps.stacks.run_plan import LIVE
 from apps.stacks.service_options import ALIAS, BALANCER
 from apps.stacks.sidekicks import PRIMARY
+from apps.stacks.webhooks.models import DeployWebhook
 from apps.stacks.what_if import what_if_scaled
 from apps.volumes.selectors import sizes_on
 
@@ -90,6 +91,7 @@ class RemovalPreview:
     operations: tuple[PendingWork, ...] = ()
     upgrades: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    webhooks: tuple[str, ...] = ()
     shells: int = 0
     log_streams: int = 0
     must_type_name: bool = False
@@ -167,8 +169,15 @@ def _preview_services(services: Sequence[Service], rows: Sequence[Container], **
         links=links,
         aliases=aliases,
         balancers=balancers,
+        webhooks=_webhooks(keys),
         upgrades=tuple(each.name for each in services if each.upgrade_phase),
     )
+
+
+def _webhooks(services: Collection[int]) -> tuple[str, ...]:
+    """The deploy webhooks of services, by the service."""
+    rows = DeployWebhook.all_objects.filter(service__in=services, removed=None).order_by("service__name", "name", "pk")
+    return tuple(f"{service}: {name}" for service, name in rows.values_list("service__name", "name"))
 
 
 def _preview_host(row: Host) -> RemovalPreview:

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apps.console.components.removal_sections import removal_sections
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.control.reconcile import reconcile_one, reconcile_until_idle
@@ -20,6 +21,7 @@ from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.removal_preview import IncomingLink, MountedVolume, removal_preview, scale_down_preview
 from apps.stacks.service_options import ServiceOptions
 from apps.stacks.services import link_add, service_create, service_update, stack_create
+from apps.stacks.webhooks.services import deploy_webhook_act, deploy_webhook_create
 
 CONFIG = {"imageUuid": "docker:bb:local", "ports": ["80/tcp"]}
 UNNAMED = "0" * 64
@@ -133,6 +135,19 @@ def test_only_a_stack_with_volumes_is_heavy(serve: Any, shop: Stack):
     mount(web, "orders")
     assert removal_preview(shop).must_type_name
     assert not removal_preview(web).must_type_name
+
+
+def test_deploy_webhooks_go_with_their_service(serve: Any, shop: Stack, actor_of: Any):
+    web = serve("web")
+    for name, gone in (("deploy", False), ("old", True)):
+        row = deploy_webhook_create(actor=actor_of("alice"), service=web, name=name, task="redeploy").row
+        if gone:
+            deploy_webhook_act(row, "remove", actor=actor_of("alice"))
+    serve("db")
+    assert removal_preview(shop).webhooks == removal_preview(web).webhooks == ("web: deploy",)
+    assert scale_down_preview(web, 0).webhooks == ()
+    lines = [line for section in removal_sections(web, removal_preview(web)) for line in section.lines]
+    assert "deploy webhook web: deploy" in lines
 
 
 def test_a_smaller_scale_takes_the_containers_with_the_highest_numbers(serve: Any):

@@ -46,6 +46,7 @@ class RemovalPreviewResource(EmbeddedResource):
         stacks        json    r
         upgrades      json    r
         volumes       json    r
+        webhooks      json    r
     """)
 
 
@@ -83,6 +84,7 @@ def _describe(caller: ApiCaller, row: Managed, found: RemovalPreview) -> dict[st
         "sidekicks": list(found.sidekicks),
         "stacks": list(found.stacks),
         "upgrades": list(found.upgrades),
+        "webhooks": list(found.webhooks),
         "volumes": [
             {"name": each.name, "host": each.host, "kept": each.is_kept, "size": each.size} for each in found.volumes
         ],

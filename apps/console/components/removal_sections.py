@@ -57,11 +57,13 @@ def _what_goes(row: Managed, found: RemovalPreview) -> list[str]:
         places += [_("host %(name)s") % {"name": name} for name in found.hosts]
         count = len(found.containers) + len(found.sidekicks)
         return places + ([counted("container", count)] if count else []) + _services(found) + unnamed
+    hooks = [_("deploy webhook %(name)s") % {"name": name} for name in found.webhooks]
     if isinstance(row, Stack):
-        return _services(found) + unnamed
+        return _services(found) + hooks + unnamed
     names = [] if isinstance(row, Container) else found.containers
     lines = [_("container %(name)s") % {"name": name} for name in names]
-    return lines + [_("sidekick %(name)s") % {"name": name} for name in found.sidekicks if name != row.name] + unnamed
+    lines += [_("sidekick %(name)s") % {"name": name} for name in found.sidekicks if name != row.name]
+    return lines + hooks + unnamed
 
 
 def _services(found: RemovalPreview) -> list[str]:
