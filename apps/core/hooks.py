@@ -61,6 +61,8 @@ class Hooks:
       and returns those rows by certificate, in a constant number of queries.
     * `images_needed(environment)`, one of every app whose rows name images: the names of those that an environment
       needs though no container of it may run just now.
+    * `role_giving_rules`, one of every app that has them: the model of rules by which somebody outside gets a role,
+      with the columns `role` and `removed`.
     * `is_member(names, user)`: whether an environment has such an identity, or that account, as a member.
     * `count_members(kinds)`: how many entries of member lists name an identity of these kinds.
     * `remove_members(kinds, actor=...)`: takes these entries from all member lists, and returns how many there were.
@@ -73,6 +75,7 @@ class Hooks:
         self.enqueue_after_commit: Callable[[str, int], None] = _not_installed
         self.on_environment_removed: list[EnvironmentRemovedHook] = []
         self.on_environment_created: list[EnvironmentCreatedHook] = []
+        self.role_giving_rules: list[Any] = []
         self.rights_changed: list[Callable[[Mapping[str, Any]], int]] = []
         self.render: Renderer = _render_nothing
         self.sessions_close: Callable[[Any], int] = _not_installed

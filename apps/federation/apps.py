@@ -21,4 +21,5 @@ class FederationConfig(AppConfig):
 
         register(TrustRule, reconcile_trust_rule)
         register_job("end-exchanged-keys", end_expired_keys)
+        hooks.role_giving_rules.append(TrustRule)
         hooks.on_environment_removed.insert(0, remove_environment_trust_rules)

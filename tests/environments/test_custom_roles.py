@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -48,6 +49,7 @@ from apps.environments.services import (
     role_remove,
     role_update,
 )
+from apps.federation.models import TrustRule
 
 Actors = Callable[..., Actor]
 
@@ -148,7 +150,7 @@ def test_a_role_in_use_is_not_deleted_without_another_in_its_place(
 ):
     role = custom("runner", "exec")
     give(bob="runner")
-    with pytest.raises(Conflict, match="1 members, 0 keys"):
+    with pytest.raises(Conflict, match=r"in use \(1 member\)"):
         role_remove(role, actor=actor_of("root"))
     for wrong in ("runner", "nobody", "x" * 100):
         with pytest.raises(Invalid) as refusal:
@@ -188,6 +190,19 @@ def test_a_removed_keys_role_is_not_in_use(people: Any, lab: Environment, actor_
     role_remove(role, actor=actor_of("root"))
     assert KeyScope.objects.get(key=key).role == ""
     assert ApiKey.objects.get(pk=key.pk).desired == "removed"
+
+
+def test_rules_that_trust_jobs_get_the_role_in_its_place_too(lab: Environment, actor_of: Actors, custom: Any):
+    role = custom("runner", "operate")
+    columns = {"environment": lab, "issuer": "https://ci.example.org", "audience": "corral", "role": "runner"}
+    rule = TrustRule.all_objects.create(name="deploy", **columns)
+    TrustRule.all_objects.create(name="old", removed=timezone.now(), **columns)
+    assert role_usage(["runner"])["runner"] == RoleUsage(rules=1)
+    with pytest.raises(Conflict, match=r"in use \(1 trust rule\)"):
+        role_remove(role, actor=actor_of("root"))
+    role_remove(role, actor=actor_of("root"), replacement="readonly")
+    rule.refresh_from_db()
+    assert rule.role == "readonly"
 
 
 def test_roles_are_written_down_with_what_they_may(custom: Any, actor_of: Actors):

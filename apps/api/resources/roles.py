@@ -48,12 +48,14 @@ class RoleResource(Resource):
         permissions array[string] cu ~
         memberCount int           r
         keyCount    int           r
+        ruleCount   int           r
     """)
     custom_actions = {"replace": Action(_replace, "replaceRoleInput", permission="admin")}
     computed = {
         "permissions": lambda context: context.row.permissions,
         "memberCount": lambda context: context.extra.members,
         "keyCount": lambda context: context.extra.keys,
+        "ruleCount": lambda context: context.extra.rules,
     }
 
     def rows(self, caller: ApiCaller) -> Any:  # noqa: ARG002 - the same for everybody
@@ -61,7 +63,7 @@ class RoleResource(Resource):
         return Role.objects.all()
 
     def load_extras(self, caller: ApiCaller, rows: Sequence[Any]) -> Mapping[Any, RoleUsage]:  # noqa: ARG002 - as above
-        """The number of members and keys of each."""
+        """The number of members, keys and trust rules of each."""
         found = role_usage([row.name for row in rows])
         return {row.pk: found[row.name] for row in rows}
 

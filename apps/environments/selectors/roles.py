@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from django.db.models import Count, QuerySet
 
 from apps.accounts.models import ApiKey
+from apps.core.hooks import hooks
+from apps.core.plurals import counted
 from apps.environments.models import KeyScope, Member, Role, RoleGroup
 from apps.environments.roles import ROLES
 
@@ -36,31 +39,38 @@ REMOVED_STATES = ("removed", "purged")
 
 @dataclass(frozen=True, slots=True)
 class RoleUsage:
-    """How many members and keys have a role."""
+    """How many members and keys have a role, and how many rules give it to somebody outside."""
 
     members: int = 0
     keys: int = 0
+    rules: int = 0
 
     @property
     def total(self) -> int:
         """All of them."""
-        return self.members + self.keys
+        return self.members + self.keys + self.rules
 
     def __str__(self) -> str:
-        return f"{self.members} members, {self.keys} keys"
+        found = ((self.members, "member"), (self.keys, "key"), (self.rules, "trust rule"))
+        return ", ".join(counted(number, noun) for number, noun in found if number)
 
 
 def role_usage(names: Collection[str]) -> dict[str, RoleUsage]:
-    """How often each role is given, in three queries; removed keys do not count."""
+    """How often each role is given, in a constant number of queries; removed keys and rules do not count."""
     tables: list[QuerySet[Any]] = [
         Member.objects.all(),
         KeyScope.objects.exclude(key__desired__in=REMOVED_STATES),
         ApiKey.objects.exclude(desired__in=REMOVED_STATES),
+        *(model.all_objects.filter(removed=None) for model in hooks.role_giving_rules),
     ]
-    members, inside, outside = (
-        dict(rows.filter(role__in=names).order_by().values_list("role").annotate(count=Count("pk"))) for rows in tables
+    members, inside, outside, *rules = (
+        Counter(dict(rows.filter(role__in=names).order_by().values_list("role").annotate(count=Count("pk"))))
+        for rows in tables
     )
-    return {name: RoleUsage(members.get(name, 0), inside.get(name, 0) + outside.get(name, 0)) for name in names}
+    return {
+        name: RoleUsage(members[name], inside[name] + outside[name], sum(each[name] for each in rules))
+        for name in names
+    }
 
 
 def environments_with_role(name: str) -> set[int]:

@@ -131,7 +131,8 @@ def _remove(role: Role, actor: Actor, replacement: str) -> None:
         raise Invalid("replacement", "InvalidOption", f"There is no other role {replacement[:40]!r} to replace it.")
     places = environments_with_role(role.name)
     with revoking(actor, environments=places, accounts=accounts_with_role(role.name)):
-        for rows in (Member.objects, KeyScope.objects, ApiKey.all_objects):
+        rules = (model.all_objects for model in hooks.hooks.role_giving_rules)
+        for rows in (Member.objects, KeyScope.objects, ApiKey.all_objects, *rules):
             rows.filter(role=role.name).update(role=replacement)
         for group in RoleGroup.objects.filter(role=role.name).select_related("group"):
             group.group.delete()
