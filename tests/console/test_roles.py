@@ -84,7 +84,7 @@ def test_a_role_in_use_asks_what_comes_in_its_place(browser_as: Any, lab: Enviro
     owner.post(f"/environments/{lab.pk}/members/{people.bob.pk}", {"role": "runner"}, headers=HX)
     client = browser_as("root")
     page = client.get(f"/admin/roles/{runner.pk}/remove").content.decode()
-    assert "Assigned to members: 1, keys: 0." in page
+    assert "Assigned to members: 1, keys: 0, CI trust rules: 0." in page
     refused = client.post(f"/admin/roles/{runner.pk}/remove", headers=HX)
     assert (refused.status_code, b"say which role replaces it" in refused.content) == (422, True)
     done = client.post(f"/admin/roles/{runner.pk}/remove", {"replacement": "readonly"}, headers=HX)
