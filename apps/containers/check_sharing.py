@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
@@ -22,6 +22,7 @@ from django.utils import timezone
 from apps.containers.health_quorum import JointReport, ReportedHealth, checking_hosts, join_reports
 from apps.containers.models import Container
 from apps.control.queue import enqueue
+from apps.core.fixed_query import FixedQuery
 from apps.hosts.fleet import ACCEPTING
 from apps.hosts.models import TAKES_DOCUMENTS, Host
 from apps.network.models import ACTIVE, EnvironmentNetwork
@@ -51,7 +52,9 @@ class CheckingFleet:
 
 
 def fleets_of(environments: Collection[int]) -> dict[int, CheckingFleet]:
-    """The checking hosts of environments, in two queries."""
+    """The checking hosts of environments, in two queries; in none without environments."""
+    if not environments:
+        return {}
     able = Host.all_objects.filter(TAKES_DOCUMENTS, environment__in=environments, removed=None, lost_at=None)
     hosts: dict[int, set[int]] = defaultdict(set)
     rows = able.filter(display_state__in=ACCEPTING, network__state=ACTIVE, network__environment=F("environment"))
@@ -76,7 +79,7 @@ _lock = threading.Lock()
 
 def check_versions() -> dict[int, str]:
     """Of each host with checks a text that changes whenever they might have changed."""
-    texts = _texts_of(Container.all_objects.all())
+    texts = _texts_by_environment(_TEXTS.rows())
     fleets = fleets_of(texts)
     found: dict[int, str] = {}
     for gone in _known.keys() - texts.keys():
@@ -96,14 +99,25 @@ def check_versions() -> dict[int, str]:
     return found
 
 
-def _texts_of(rows: QuerySet[Container]) -> dict[int, dict[int, str]]:
-    """Of each environment and host a text that changes whenever anything of its checked containers might have."""
-    mine = rows.filter(network_check__isnull=False, removed=None, host__isnull=False).order_by()
-    groups = mine.values_list("environment", "host").annotate(Count("pk"), Max("observed_at"), Sum("start_count"))
+def _texts_of(environment: int) -> dict[int, str]:
+    """Of each host of an environment a text that changes whenever anything of its checked containers might have."""
+    return _texts_by_environment(_TEXTS_OF_ONE.rows([environment])).get(environment, {})
+
+
+def _texts_by_environment(groups: Iterable[tuple[Any, ...]]) -> dict[int, dict[int, str]]:
     texts: dict[int, dict[int, str]] = defaultdict(dict)
     for environment, host, count, at, starts in groups:
         texts[environment][host] = f"{count} {at} {starts}"
     return dict(texts)
+
+
+def _groups(rows: QuerySet[Container]) -> QuerySet[Any, Any]:
+    mine = rows.filter(network_check__isnull=False, removed=None, host__isnull=False).order_by()
+    return mine.values_list("environment", "host").annotate(Count("pk"), Max("observed_at"), Sum("start_count"))
+
+
+_TEXTS = FixedQuery(lambda _keys: _groups(Container.all_objects.all()))
+_TEXTS_OF_ONE = FixedQuery(lambda keys: _groups(Container.all_objects.filter(environment=keys[0])))
 
 
 def _shared(environment: int, own: Mapping[int, str], fleet: CheckingFleet) -> _Shared | None:
@@ -141,7 +155,7 @@ def containers_checked_by(host: int) -> list[Container]:
     if environment is None:
         return []
     fleet = fleets_of([environment]).get(environment, CheckingFleet())
-    texts = _texts_of(Container.all_objects.filter(environment=environment)).get(environment, {})
+    texts = _texts_of(environment)
     shared = _shared(environment, texts, fleet)
     mine = {"host": host} if shared is None else {"pk__in": shared.by_host.get(host, {})}
     return checkable(Container.all_objects.filter(**mine))

@@ -14,6 +14,7 @@ from django.db.models import F, Q, Window
 from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
+from apps.control.due import keys_due
 from apps.control.kinds import KINDS, Kind
 from apps.control.load import is_behind
 from apps.control.models import PENDING_STATES, Operation, OperationLine
@@ -177,16 +178,19 @@ def due_rows(now: datetime | None = None) -> list[tuple[str, int]]:
     it runs out, and an observed state at rest sets it to what the kind asked for, or to never.
     """
     now = now or timezone.now()
+    return [
+        (name, key)
+        for name, keys in keys_due(now, BATCH + 1).items()
+        for key in (_in_turns(KINDS[name], now) if len(keys) > BATCH else keys)
+    ]
+
+
+def _in_turns(kind: Kind, now: datetime) -> list[int]:
+    """The keys of a batch where more are due; environments get their turns: one with thousands holds up no other."""
     late = Q(next_attempt_at__lte=now) & (Q(lease="") | Q(lease_until__lte=now))
-    return [(name, key) for name, kind in KINDS.items() for key in _first_due(kind, late)]
-
-
-def _first_due(kind: Kind, late: Q) -> list[int]:
-    """The keys of a batch; where more are due, environments get their turns: one with thousands holds up no other."""
     rows = kind.model.all_objects.filter(late)
-    found = list(rows.order_by("next_attempt_at").values_list("pk", flat=True)[: BATCH + 1])
-    if len(found) <= BATCH or not has_environment(kind.model):
-        return found[:BATCH]
+    if not has_environment(kind.model):
+        return list(rows.order_by("next_attempt_at").values_list("pk", flat=True)[:BATCH])
     turn = Window(RowNumber(), partition_by=[F("environment")], order_by=["next_attempt_at", "pk"])
     in_turns = rows.annotate(turn=turn).order_by("turn", "next_attempt_at")
     return list(in_turns.values_list("pk", flat=True)[:BATCH])

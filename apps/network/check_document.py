@@ -7,12 +7,13 @@ from typing import Any
 
 from django.utils.crypto import salted_hmac
 
+from apps.core.fixed_query import FixedQuery
 from apps.hosts.documents.sources import DocumentSource
 from apps.hosts.models import Host
 from apps.network.check_services import note_uncheckable, take_check_report
 from apps.network.check_throughput import task_of
 from apps.network.document import NetworkDocumentSource, host_revisions
-from apps.network.models import NetworkCheck
+from apps.network.models import HostNetwork, NetworkCheck
 
 _NOTHING: dict[str, Any] = {"check": 0}
 
@@ -27,10 +28,7 @@ class CheckDocumentSource(DocumentSource):
 
     def versions(self) -> Mapping[int, str]:
         """The number of the run and the revision of each host's network, in two queries."""
-        running = {
-            row.environment_id: row.generation
-            for row in NetworkCheck.all_objects.filter(display_state__in=("checking", "requested"))
-        }
+        running = dict(_RUNNING.rows())
         return {
             host: f"{running[environment]} {version}" if environment in running else "0"
             for host, (environment, version) in host_revisions().items()
@@ -38,10 +36,9 @@ class CheckDocumentSource(DocumentSource):
 
     def build(self, host_id: int) -> dict[str, Any]:
         """The network as the host has it, without containers, the number of the run and the key of its messages."""
-        network = self._network.build(host_id)
-        checks = NetworkCheck.all_objects.filter(environment__uuid=network["environment"]) if network else ()
-        row = next(iter(checks), None)
-        if row is None or not row.is_running:
+        row = _running_check(host_id)
+        network = self._network.build(host_id) if row is not None else {}
+        if row is None or not network:
             return dict(_NOTHING)
         key = salted_hmac("corral.network.check", f"{row.uuid} {row.generation}", algorithm="sha256").hexdigest()
         task = task_of(str(Host.all_objects.only("uuid").get(pk=host_id).uuid), row.measured)
@@ -62,3 +59,17 @@ class CheckDocumentSource(DocumentSource):
         host = Host.all_objects.filter(pk=host_id, removed=None).first()
         if host is not None:
             note_uncheckable(host, reason)
+
+
+_RUNNING = FixedQuery(
+    lambda _keys: NetworkCheck.all_objects.filter(display_state__in=("checking", "requested")).values_list(
+        "environment", "generation"
+    )
+)
+
+
+def _running_check(host_id: int) -> NetworkCheck | None:
+    """The check that the hosts of the host's environment make now, if any: looked for before anything is built."""
+    environment = HostNetwork.objects.filter(pk=host_id).values("environment")
+    row: NetworkCheck | None = NetworkCheck.all_objects.filter(environment__in=environment).first()
+    return row if row is not None and row.is_running else None

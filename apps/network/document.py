@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from apps.core.fixed_query import FixedQuery
 from apps.hosts.documents.sources import DocumentSource
 from apps.hosts.models import AGENT_SCHEME, Host
 from apps.network.addressing import TUNNELS, WIREGUARD, mac_of, tunnel_address
@@ -19,6 +20,7 @@ from apps.network.models import OFF, Address, EnvironmentNetwork, HostNetwork
 from apps.network.policies import ALL, policies
 from apps.network.reports import HostReport
 
+_NAMING = ("uuid", "name", "hostname", "url")  # of hosts
 VXLAN_PORT, UDP_PORT, WIREGUARD_PORT = "corral-vx", 4789, 51820
 
 
@@ -42,8 +44,7 @@ class NetworkDocumentSource(DocumentSource):
 
     def versions(self) -> Mapping[int, str]:
         """The revision of each host's network, in one query, and what its policy says, in a few more."""
-        network = [f"environment__network__{column}" for column in ("revision", "policy")]
-        rows = list(_members().values_list("host_id", "environment_id", "number", "address", *network))
+        rows = _REVISIONS.rows()
         revisions = {environment: revision for _host, environment, _number, _address, revision, _mode in rows}
         modes = {environment: mode for _host, environment, *_, mode in rows if mode not in {ALL, None}}
         digests = policies.digests(modes, revisions)
@@ -57,7 +58,8 @@ class NetworkDocumentSource(DocumentSource):
 
         Empty for a host that has just left, which its agent refuses.
         """
-        row = _members().select_related("host", "environment").filter(pk=host_id).first()
+        rows = _members().select_related("host", "environment")
+        row = rows.only("number", "address", "host__uuid", "environment__uuid").filter(pk=host_id).first()
         if row is None:
             return {}
         network = EnvironmentNetwork.objects.get(environment=row.environment_id)
@@ -107,9 +109,10 @@ class NetworkDocumentSource(DocumentSource):
 
 def host_revisions() -> dict[int, tuple[int, str]]:
     """Of each host that gets the document its environment, and what changes with its peers, in one query."""
-    columns = ("host_id", "environment_id", "number", "address", "environment__network__revision")
-    rows = _members().values_list(*columns)
-    return {host: (key, f"{number} {address} {revision}") for host, key, number, address, revision in rows}
+    return {
+        host: (key, f"{number} {address} {revision}")
+        for host, key, number, address, revision, _policy in _REVISIONS.rows()
+    }
 
 
 def _members() -> QuerySet[HostNetwork]:
@@ -122,6 +125,14 @@ def _members() -> QuerySet[HostNetwork]:
     return rows.exclude(address="")
 
 
+_REVISIONS = FixedQuery(
+    lambda _keys: _members().values_list(
+        *("host_id", "environment_id", "number", "address", "environment__network__revision"),
+        "environment__network__policy",
+    )
+)
+
+
 def _wireguard(network: EnvironmentNetwork, row: HostNetwork) -> dict[str, Any] | None:
     if network.encryption != WIREGUARD or row.number is None:
         return None
@@ -131,6 +142,8 @@ def _wireguard(network: EnvironmentNetwork, row: HostNetwork) -> dict[str, Any] 
 def _hosts(network: EnvironmentNetwork) -> list[dict[str, Any]]:
     """The hosts that can be reached, as others see them; with encryption those whose key is known."""
     members = _members().filter(environment=network.pk).exclude(state=OFF)
+    # What each sees of all others is most of a row: of two hundred hosts forty thousand such reports.
+    members = members.only("number", "address", "public_key", *(f"host__{column}" for column in _NAMING))
     if network.encryption == WIREGUARD:
         members = members.exclude(public_key="")
     found: dict[str, HostNetwork] = {}

@@ -50,10 +50,15 @@ def rates_between(
 def take_server_state(host_id: int, name: str, status: Mapping[str, Any]) -> None:
     """Keep how the host's name or metadata server is, if that is news."""
     found = server_state(status)
-    host = Host.all_objects.filter(pk=host_id, removed=None).first() if found is not None else None
-    if found is None or host is None:
+    if found is None:
         return
     state = {"state": found[0], "reason": found[1]}
+    known = HostNetworkFigures.objects.filter(pk=host_id).values_list("servers", flat=True).first()
+    if known is not None and known.get(name) == state:  # nearly always, so before anything is locked
+        return
+    host = Host.all_objects.filter(pk=host_id, removed=None).first()
+    if host is None:
+        return
     with transaction.atomic():
         row = _locked(host)
         if row.servers.get(name) == state:

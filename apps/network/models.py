@@ -62,7 +62,8 @@ class HostNetwork(models.Model):
     """A host's part of the managed network: `number` gives its gateway; `address` is where other hosts reach it.
 
     Reported by its agent: `public_key`, `state` (active, starting, error, off) since `state_since`, `reason`,
-    `peers` (what it sees of each other host, by uuid), `conflict` (what of the host overlaps the subnet).
+    `peers` (what it sees of each other host, by uuid), `conflict` (what of the host overlaps the subnet);
+    `reported_at` is when key, peers or conflict last became others.
     """
 
     host = models.OneToOneField(Host, primary_key=True, on_delete=models.CASCADE, related_name="network")

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.containers.health_quorum import UNCHECKED, ReportedHealth, ranked_hosts
 from apps.containers.network_checks import check_settings, read_report
 from apps.control.queue import enqueue
+from apps.core.fixed_query import FixedQuery
 from apps.core.result import ReconcileResult
 from apps.hosts.fleet import ACCEPTING
 from apps.hosts.models import TAKES_DOCUMENTS, Host
@@ -87,10 +88,11 @@ def join_states(states: Sequence[str], hosts: int, before: str) -> str:
 
 def _checks(environments: Collection[int] | None = None) -> list[ExternalCheck]:
     """All checks that are to be made; one query where there are none."""
-    services = Service.all_objects.filter(kind=EXTERNAL, removed=None, desired="active")
-    services = services.filter(external__has_key="healthCheck")
-    if environments is not None:
-        services = services.filter(environment__in=environments)
+    if environments is None:
+        environments = [key for (key,) in _CHECKING.rows()]
+        if not environments:
+            return []
+    services = _checked_services().filter(environment__in=environments)
     found = {
         key: (environment, external["healthCheck"])
         for key, environment, external in services.order_by().values_list("pk", "environment", "external")
@@ -103,6 +105,14 @@ def _checks(environments: Collection[int] | None = None) -> list[ExternalCheck]:
         for member, service, address in members.values_list("pk", "service", "address")
         if is_checkable(address)
     ]
+
+
+def _checked_services() -> QuerySet[Service]:
+    rows: QuerySet[Service] = Service.all_objects.filter(kind=EXTERNAL, removed=None, desired="active")
+    return rows.filter(external__has_key="healthCheck")
+
+
+_CHECKING = FixedQuery(lambda _keys: _checked_services().order_by().values_list("environment").distinct())
 
 
 def _able_hosts(environments: Iterable[int]) -> dict[int, set[int]]:

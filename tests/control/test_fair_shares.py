@@ -102,6 +102,18 @@ def test_the_oldest_come_first_where_all_fit(flood: Any, django_assert_max_num_q
     assert next(key for kind, key in due_rows() if kind == "container") == rows[2].pk
 
 
+def test_what_is_due_of_all_kinds_is_read_in_one_query(flood: Any, django_assert_num_queries: Any):
+    rows = flood(3)
+    User(login="alice", kind="user", desired="active").save()
+    leased = timezone.now() + timedelta(minutes=1)
+    Container.all_objects.filter(pk=rows[0].pk).update(lease="somebody", lease_until=leased)
+    Container.all_objects.filter(pk=rows[1].pk).update(lease="who died", lease_until=timezone.now())
+    with django_assert_num_queries(1):
+        found = due_rows()
+    assert {key for kind, key in found if kind == "container"} == {rows[1].pk, rows[2].pk}
+    assert "account" in {kind for kind, _key in found}
+
+
 def test_rows_without_an_environment_are_picked_by_age(db: Any):
     due = timezone.now() - timedelta(minutes=1)
     for number in range(BATCH + 1):

@@ -66,6 +66,22 @@ def test_hosts_take_turns_within_a_minute(host: Host) -> None:
     assert len(claim_due_hosts(turn)) == 1
 
 
+def test_claiming_hosts_costs_the_same_however_many_there_are(host: Host) -> None:
+    def queries(now: datetime) -> int:
+        with CaptureQueriesContext(connection) as made:
+            claim_due_hosts(now)
+        return len(made)
+
+    late = NOON.replace(second=59)
+    one, none = queries(late), queries(late)
+    for number in range(20):
+        Host.all_objects.create(
+            environment=host.environment, name=f"h{number}", url=f"sim://{number}", engine_id=f"E{number}"
+        )
+    assert queries(late + timedelta(minutes=1)) == one
+    assert queries(late + timedelta(minutes=1)) == none == 1
+
+
 @pytest.mark.parametrize("change", [{"lost_at": NOON}, {"desired": "removed"}, {"removed": NOON}, {"engine_id": ""}])
 def test_who_cannot_answer_is_not_asked(change: dict[str, Any], host: Host) -> None:
     Host.all_objects.filter(pk=host.pk).update(**change)

@@ -205,3 +205,15 @@ def test_many_hosts_are_checked_when_somebody_asks_for_it_only(lab: Environment,
     assert (the_check().display_state, the_check().generation) == ("checked", 1)
     network_check(lab, actor=None)
     assert the_check().display_state == "checking"
+
+
+def test_the_document_of_no_check_is_made_without_reading_the_network(lab: Environment):
+    first, second = join(lab, 1), join(lab, 2)
+    answer(first, second)
+    reconcile_one("networkCheck", the_check().pk)
+    with CaptureQueriesContext(connection) as made:
+        assert CheckDocumentSource().build(first.pk) == {"check": 0}
+    assert len(made) == 1
+    with CaptureQueriesContext(connection) as made:
+        CheckDocumentSource().versions()
+    assert len(made) == 2

@@ -182,3 +182,13 @@ def test_a_report_may_hold_anything(reason: Any, public_key: Any, peers: Any, co
         assert len(report.public_key) in {0, 44}
         json.dumps(report.peers, allow_nan=False)
     assert HostReport.parse({**status, "state": reason}) is None
+
+
+def test_what_hosts_see_of_each_other_is_not_read_for_the_document(lab: Environment, report: Any):
+    first, second = add_host(lab, 1), add_host(lab, 2)
+    report(first, peers={str(second.uuid): {"reachable": True}})
+    report(second)
+    with CaptureQueriesContext(connection) as made:
+        SOURCE.versions()
+        SOURCE.build(first.pk)
+    assert not [query["sql"] for query in made if '"peers"' in query["sql"]]

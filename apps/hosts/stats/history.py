@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Mod
 from django.utils import timezone
 
 from apps.core.defaults import setting_int
@@ -41,8 +43,14 @@ def claim_due_hosts(now: datetime | None = None) -> list[Host]:
     minute = now.replace(second=0, microsecond=0)
     not_sampled = Q(sampled_at=None) | Q(sampled_at__lt=minute)
     rows = Host.all_objects.filter(not_sampled, removed=None, lost_at=None).exclude(desired__in=("removed", "purged"))
-    ready = [row for row in rows.exclude(engine_id="") if now.second >= row.pk % STAGGER_SECONDS]
-    return [row for row in ready if rows.filter(pk=row.pk).update(sampled_at=now)]
+    turn = rows.exclude(engine_id="").annotate(turn=Mod("pk", STAGGER_SECONDS)).filter(turn__lte=now.second)
+    keys = list(turn.values_list("pk", flat=True))
+    if not keys:
+        return []
+    with transaction.atomic():  # who locks them second finds them sampled
+        claimed = list(rows.select_for_update(no_key=True).filter(pk__in=keys))
+        Host.all_objects.filter(pk__in=[row.pk for row in claimed]).update(sampled_at=now)
+    return claimed
 
 
 def record_sample(host: Host) -> int:
@@ -52,7 +60,7 @@ def record_sample(host: Host) -> int:
     except EngineError as error:
         log.info("no statistics of host %s: %s", host.pk, error)
         return 0
-    keys = workloads.container_ids(host)
+    keys = workloads.container_ids(host) if found.containers else {}
     samples = {("container", keys[name]): sample for name, sample in found.containers.items() if name in keys}
     if found.machine is not None:
         samples["host", host.pk] = found.machine

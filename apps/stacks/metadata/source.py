@@ -11,6 +11,7 @@ from django.db.models import Count, Max, QuerySet, Sum
 
 from apps.containers.fleet import stored_labels
 from apps.containers.models import Container
+from apps.core.fixed_query import FixedQuery
 from apps.environments.models import Environment
 from apps.hosts.documents.sources import DocumentSource
 from apps.hosts.models import TAKES_DOCUMENTS, Host
@@ -46,8 +47,7 @@ class MetadataSource(DocumentSource):
 
     def versions(self) -> Mapping[int, str]:
         """Of the hosts that take documents; without any nothing else is read."""
-        rows = Host.all_objects.filter(TAKES_DOCUMENTS, removed=None).order_by()
-        hosts = dict(rows.values_list("pk", "environment"))
+        hosts = dict(_HOSTS.rows())
         environments = set(hosts.values())
         found = _versions_of(environments) if environments else {}
         with self._lock:
@@ -76,25 +76,43 @@ class MetadataSource(DocumentSource):
 def _versions_of(environments: set[int]) -> dict[int, str]:
     """A text of each environment that changes whenever its metadata might: counts and sums, which only grow."""
     texts = defaultdict[int, list[str]](list)
-    for rows, values in (
-        (_rows(Container, environments), (Count("pk"), Max("observed_at"), Sum("generation"), Max("pk"))),
-        (_rows(Service, environments), (Count("pk"), Max("observed_at"), Sum("generation"), Max("pk"))),
-        (_rows(Stack, environments), (Count("pk"), Sum("generation"), Max("pk"))),
-        (_rows(Host, environments), (Count("pk"), Sum("generation"), Max("pk"))),
-    ):
-        aliases = {f"v{index}": value for index, value in enumerate(values)}
-        for environment, *found in rows.values("environment").annotate(**aliases).values_list("environment", *aliases):
-            texts[environment].append(f"{rows.model.__name__} {found}")
-    for model in (ServiceLink, ServiceMember):
-        rows = model.objects.filter(service__environment__in=environments).order_by()
-        for environment, *found in rows.values_list("service__environment").annotate(Count("pk"), Max("pk")):
-            texts[environment].append(f"{model.__name__} {found}")
+    for name, query in _VERSIONS.items():
+        for environment, *found in query.rows(environments):
+            texts[environment].append(f"{name} {found}")
     return {environment: " ".join(texts[environment]) for environment in environments}
 
 
 def _rows(model: Any, environments: Iterable[int]) -> QuerySet[Any]:
     found: QuerySet[Any] = model.all_objects.filter(environment__in=environments, removed=None).order_by()
     return found
+
+
+def _version_query(model: Any, *values: Any) -> FixedQuery:
+    return FixedQuery(lambda keys: _rows(model, keys).values_list("environment").annotate(*values))
+
+
+def _count_query(model: Any) -> FixedQuery:
+    return FixedQuery(
+        lambda keys: (
+            model.objects.filter(service__environment__in=keys)
+            .order_by()
+            .values_list("service__environment")
+            .annotate(Count("pk"), Max("pk"))
+        )
+    )
+
+
+_HOSTS = FixedQuery(
+    lambda _keys: Host.all_objects.filter(TAKES_DOCUMENTS, removed=None).order_by().values_list("pk", "environment")
+)
+_VERSIONS = {
+    "Container": _version_query(Container, Count("pk"), Max("observed_at"), Sum("generation"), Max("pk")),
+    "Service": _version_query(Service, Count("pk"), Max("observed_at"), Sum("generation"), Max("pk")),
+    "Stack": _version_query(Stack, Count("pk"), Sum("generation"), Max("pk")),
+    "Host": _version_query(Host, Count("pk"), Sum("generation"), Max("pk")),
+    "ServiceLink": _count_query(ServiceLink),
+    "ServiceMember": _count_query(ServiceMember),
+}
 
 
 def facts_of(environment_id: int) -> EnvironmentFacts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db.models import Count, F, Max, QuerySet, Sum
 
 from apps.containers.models import Container
+from apps.core.fixed_query import FixedQuery
 from apps.core.ids import row_number
 from apps.hosts.models import AGENT_SCHEME, Host
 from apps.network.engine_network import NETWORK
@@ -41,10 +42,9 @@ class EnvironmentHosts:
 
 def read_hosts() -> dict[int, EnvironmentHosts]:
     """The hosts of each environment that has some with agents."""
-    rows = _live(Host).order_by("pk").values_list("environment", "pk", "url", "system_container", "address", "state")
     with_agents: dict[int, list[int]] = defaultdict(list)
     marks: dict[int, list[str]] = defaultdict(list)
-    for environment, key, url, has_container, address, state in rows:
+    for environment, key, url, has_container, address, state in _HOSTS.rows():
         marks[environment].append(f"{key} {address} {state == _LOST}")
         if has_container or url.startswith(AGENT_SCHEME):
             with_agents[environment].append(key)
@@ -54,22 +54,8 @@ def read_hosts() -> dict[int, EnvironmentHosts]:
 def fingerprints(environments: Collection[int]) -> dict[int, str]:
     """Of each environment a text that is another one whenever a name might lead elsewhere. Counts and sums alone."""
     found: dict[int, list[str]] = defaultdict(list)
-    for number, (queue, environment, columns) in enumerate(
-        (
-            (_live(Container), "environment", (Count("pk"), Max("observed_at"), Sum("generation"))),
-            (_live(Service), "environment", (Count("pk"), Max("observed_at"), Sum("generation"))),
-            (_live(Stack), "environment", (Count("pk"), Sum("generation"))),
-            (
-                ServiceLink.objects.all(),
-                "service__environment",
-                (Count("pk"), Max("pk"), Sum("target"), Sum("service")),
-            ),
-            (_selected(), "service__environment", (Count("pk"), Max("pk"), Sum("container"))),
-            (_checked(), "service__environment", (Count("pk"), Max("checked_at"))),
-        )
-    ):
-        rows = queue.filter(**{f"{environment}__in": environments}).order_by()
-        for key, *values in rows.values_list(environment).annotate(*columns):
+    for number, query in enumerate(_FINGERPRINTS):
+        for key, *values in query.rows(environments):
             found[key].append(f"{number} {values}")
     return {key: "|".join(texts) for key, texts in found.items()}
 
@@ -92,6 +78,34 @@ def _selected() -> QuerySet[ServiceMember]:
 
 def _checked() -> QuerySet[ServiceMember]:
     return ServiceMember.objects.filter(checked_at__isnull=False)
+
+
+def grouped(rows: Callable[[], QuerySet[Any]], environment: str, *columns: Any, **named: Any) -> FixedQuery:
+    """The columns of each environment, read whenever documents might have changed."""
+    return FixedQuery(
+        lambda keys: (
+            rows()
+            .filter(**{f"{environment}__in": keys})
+            .order_by()
+            .values_list(environment)
+            .annotate(*columns, **named)
+        )
+    )
+
+
+_HOSTS = FixedQuery(
+    lambda _keys: (
+        _live(Host).order_by("pk").values_list("environment", "pk", "url", "system_container", "address", "state")
+    )
+)
+_FINGERPRINTS = (
+    grouped(lambda: _live(Container), "environment", Count("pk"), Max("observed_at"), Sum("generation")),
+    grouped(lambda: _live(Service), "environment", Count("pk"), Max("observed_at"), Sum("generation")),
+    grouped(lambda: _live(Stack), "environment", Count("pk"), Sum("generation")),
+    grouped(ServiceLink.objects.all, "service__environment", Count("pk"), Max("pk"), Sum("target"), Sum("service")),
+    grouped(_selected, "service__environment", Count("pk"), Max("pk"), Sum("container")),
+    grouped(_checked, "service__environment", Count("pk"), Max("checked_at")),
+)
 
 
 def _read_services(environments: Collection[int]) -> dict[int, list[NamedService]]:

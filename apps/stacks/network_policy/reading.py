@@ -11,7 +11,7 @@ from django.db.models import Count, F, Max, QuerySet, Sum
 from apps.containers.models import Container
 from apps.network.models import Address
 from apps.stacks.models import Service, ServiceLink, ServiceMember
-from apps.stacks.names.reading import links_of_containers
+from apps.stacks.names.reading import grouped, links_of_containers
 from apps.stacks.network_policy.reach import PolicyContainer, PolicyMembers, PolicyService
 from apps.stacks.service_options import ALIAS
 
@@ -22,15 +22,8 @@ def fingerprints(environments: Collection[int]) -> dict[int, str]:
     The product tells two links that have exchanged their targets from what they were before.
     """
     found: dict[int, list[str]] = defaultdict(list)
-    queries: tuple[tuple[QuerySet[Any], str, Any], ...] = (
-        (_live(Container), "environment", Sum("generation")),
-        (_live(Service), "environment", Sum("generation")),
-        (ServiceLink.objects.all(), "service__environment", Sum(F("service") * F("target"))),
-        (_selected(), "service__environment", Sum(F("service") * F("container"))),
-    )
-    for number, (query, environment, total) in enumerate(queries):
-        rows = query.filter(**{f"{environment}__in": environments}).order_by().values_list(environment)
-        for key, *values in rows.annotate(Count("pk"), Max("pk"), total=total):
+    for number, query in enumerate(_FINGERPRINTS):
+        for key, *values in query.rows(environments):
             found[key].append(f"{number} {values}")
     return {key: "|".join(texts) for key, texts in found.items()}
 
@@ -100,3 +93,13 @@ def _by_first(pairs: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
     for first, second in pairs:
         found[first].append(second)
     return found
+
+
+_FINGERPRINTS = (
+    grouped(lambda: _live(Container), "environment", Count("pk"), Max("pk"), Sum("generation")),
+    grouped(lambda: _live(Service), "environment", Count("pk"), Max("pk"), Sum("generation")),
+    grouped(
+        ServiceLink.objects.all, "service__environment", Count("pk"), Max("pk"), links=Sum(F("service") * F("target"))
+    ),
+    grouped(_selected, "service__environment", Count("pk"), Max("pk"), members=Sum(F("service") * F("container"))),
+)
