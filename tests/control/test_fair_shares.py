@@ -104,7 +104,7 @@ def test_the_oldest_come_first_where_all_fit(flood: Any, django_assert_max_num_q
 
 def test_what_is_due_of_all_kinds_is_read_in_one_query(flood: Any, django_assert_num_queries: Any):
     rows = flood(3)
-    User(login="alice", kind="user", desired="active").save()
+    User(login="due", kind="user", desired="active").save()
     leased = timezone.now() + timedelta(minutes=1)
     Container.all_objects.filter(pk=rows[0].pk).update(lease="somebody", lease_until=leased)
     Container.all_objects.filter(pk=rows[1].pk).update(lease="who died", lease_until=timezone.now())
