@@ -64,7 +64,7 @@ def scan_host(host: Host, listing: Sequence[EngineContainer]) -> None:
             Q(host=host) | Q(external_id__in=[s.id for s in listing][:500]),
             environment=host.environment_id,
             removed=None,
-        )
+        ).only("external_id", "uuid", "lease", "state", "native", "name", "host")  # every host is scanned all the time
     )
     by_id = {row.external_id: row for row in rows if row.external_id}
     by_uuid = {str(row.uuid): row for row in rows}

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from apps.core.fixed_query import FixedQuery
 from apps.drivers.base import EngineContainer, EngineEvent
 from apps.hosts.models import Host
 from apps.hosts.workloads import HostWorkload
@@ -17,6 +18,7 @@ from apps.volumes.models import StoragePool, Volume
 AFTER_EVENT = 3.0
 """Seconds from an event until the engine's volumes are listed: a hundred containers that start are one occasion."""
 _ACTIONS = frozenset({("volume", "create"), ("volume", "destroy"), ("container", "create"), ("container", "destroy")})
+_POOL = FixedQuery(lambda keys: StoragePool.all_objects.filter(host=keys[0]).order_by().values_list("pk"))
 _marked: dict[int, float] = {}
 
 
@@ -30,7 +32,7 @@ class VolumeWorkload(HostWorkload):
 
     def on_host_scanned(self, host: Host, containers: Sequence[EngineContainer]) -> None:
         """Have a storage pool for each host, and remove what a portal that died while it read files has left."""
-        if not StoragePool.all_objects.filter(host=host).exists():
+        if not _POOL.rows([host.pk]):
             named = {"name": f"{host}"[:255], "desired": "active"}
             pool = StoragePool(environment_id=host.environment_id, host=host, **named)
             StoragePool.all_objects.bulk_create([pool], ignore_conflicts=True)

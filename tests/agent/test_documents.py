@@ -47,6 +47,24 @@ def test_documents_are_applied_and_reported(play: Callable[..., None]):
     play(scenario)
 
 
+def test_while_nothing_changes_everything_is_reported_again_only_after_a_while(
+    play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+):
+    async def scenario(agent: CheckingAgent, recorder: Recorder) -> None:
+        lines = agent.lines("documents")
+        whole = await anext(lines)
+        assert [await anext(lines) for _ in range(2)] == [{}, {}]
+        recorder.state = "failing"
+        recorder.changed()
+        assert (await anext(lines))["status"] == {"names": {"state": "failing"}}
+        assert await anext(lines) == {}
+        monkeypatch.setattr(own_module, "_REPORTS_REPEAT", 0.0)
+        assert [await anext(lines) for _ in range(2)] == [{**whole, "status": {"names": {"state": "failing"}}}] * 2
+
+    monkeypatch.setattr(own_module, "_REPORTS_QUIET", 0.01)
+    play(scenario)
+
+
 @pytest.mark.parametrize(
     ("path", "document", "status", "reason"),
     [
