@@ -46,7 +46,7 @@ def ensure_host_network(host: Host, *deferred: str) -> HostNetwork:
     """The host's part of its environment's network, with the address that the host has now; without `deferred`."""
     row: HostNetwork | None = HostNetwork.objects.filter(pk=host.pk).defer(*deferred).first()
     if row is None or row.environment_id != host.environment_id:
-        return _join(host)
+        return _join(host, is_elsewhere=row is not None)
     address = underlay_address(host)
     if address != row.address:
         row.address = address
@@ -61,7 +61,8 @@ def ensure_host_network(host: Host, *deferred: str) -> HostNetwork:
     return row
 
 
-def _join(host: Host) -> HostNetwork:
+def _join(host: Host, *, is_elsewhere: bool) -> HostNetwork:
+    """Take part in the network of its environment; `is_elsewhere` where it has a row of another one."""
     with transaction.atomic():
         network = lock_network(host.environment_id)
         others = HostNetwork.objects.filter(environment=network.pk).exclude(pk=host.pk)
@@ -77,7 +78,13 @@ def _join(host: Host) -> HostNetwork:
             "state": state,
             "reason": reason,
         }
-        row: HostNetwork = HostNetwork.objects.update_or_create(host=host, defaults=values)[0]
+        if is_elsewhere:
+            row: HostNetwork = HostNetwork.objects.update_or_create(host=host, defaults=values)[0]
+        else:  # one statement; an upsert, since a scan and a report may have it join at the same time
+            row = HostNetwork(host=host, **values)
+            HostNetwork.objects.bulk_create(
+                [row], update_conflicts=True, unique_fields=["host"], update_fields=[*values]
+            )
         count_change(network.pk)
         return row
 

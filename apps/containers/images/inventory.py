@@ -87,9 +87,10 @@ def _save(host: Host, listing: Sequence[EngineImage], containers: Sequence[Engin
         gone = [row.pk for key, row in known.items() if key not in seen]
         for keys in _batches(gone, 500):
             HostImage.all_objects.filter(pk__in=keys).delete()
-        ImageInventory.objects.update_or_create(
-            host=host,
-            defaults={"environment_id": host.environment_id, "taken_at": timezone.now(), "is_stale": False},
+        taken = ImageInventory(host=host, environment_id=host.environment_id, taken_at=timezone.now(), is_stale=False)
+        columns = ["environment", "taken_at", "is_stale"]
+        ImageInventory.objects.bulk_create(
+            [taken], update_conflicts=True, unique_fields=["host"], update_fields=columns
         )
     if made or changed or gone:
         row_changed(host.environment_id, "host", host.pk)

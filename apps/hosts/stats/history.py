@@ -60,7 +60,7 @@ def record_sample(host: Host) -> int:
     except EngineError as error:
         log.info("no statistics of host %s: %s", host.pk, error)
         return 0
-    keys = workloads.container_ids(host) if found.containers else {}
+    keys = workloads.container_ids(host)
     samples = {("container", keys[name]): sample for name, sample in found.containers.items() if name in keys}
     if found.machine is not None:
         samples["host", host.pk] = found.machine
