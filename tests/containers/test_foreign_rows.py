@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.containers import watch
 from apps.containers.engine import UUID_LABEL, track_removing, track_starting
@@ -204,3 +206,13 @@ def test_a_broken_label_is_no_reason_to_fall_over(host: Host, sim: SimulatedDriv
     watch.handle_event(host.pk, event("start", "f" * 64, **{UUID_LABEL: "nonsense"}))
     reconcile_one("host", host.pk)
     assert Container.all_objects.get().name == "odd"
+
+
+def test_a_scan_reads_of_containers_only_what_it_compares(host: Host, sim: SimulatedDriver) -> None:
+    outside(sim)
+    reconcile_one("host", host.pk)
+    reconcile_until_idle()
+    with CaptureQueriesContext(connection) as made:
+        watch.scan_host(host, sim.containers())
+    (query,) = [each["sql"] for each in made]
+    assert '"spec"' not in query, "it would be decrypted for every container at every scan"

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.hosts.documents.sources import sources
@@ -69,3 +71,14 @@ def test_a_report_is_kept_with_what_it_grew_by(reporting: Host):
     assert 1_000 < row.rates["received"] <= 2_000
     report(reporting)
     assert HostNetworkFigures.objects.get(host=reporting).traffic == AFTER, "an agent that reports none changes nothing"
+
+
+def test_a_server_that_is_as_it_was_is_looked_up_once_and_locked_never(reporting: Host):
+    status = {"state": "active", "reason": ""}
+    sources["names"].on_status(reporting.pk, status)
+    with CaptureQueriesContext(connection) as made:
+        sources["names"].on_status(reporting.pk, status)
+    assert len(made) == 1
+    sources["names"].on_status(reporting.pk, {"state": "error", "reason": "no port"})
+    figures = HostNetworkFigures.objects.get(pk=reporting.pk)
+    assert figures.servers == {"names": {"state": "error", "reason": "no port"}}

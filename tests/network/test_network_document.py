@@ -192,3 +192,30 @@ def test_what_hosts_see_of_each_other_is_not_read_for_the_document(lab: Environm
         SOURCE.versions()
         SOURCE.build(first.pk)
     assert not [query["sql"] for query in made if '"peers"' in query["sql"]]
+
+
+def written(made: CaptureQueriesContext) -> list[str]:
+    return [query["sql"] for query in made if query["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
+
+
+def test_a_report_that_says_the_same_again_writes_nothing(lab: Environment, report: Any):
+    first, second = add_host(lab, 1), add_host(lab, 2)
+    peers = {str(second.uuid): {"reachable": True, "received": 1, "sent": 2}}
+    report(first, peers=peers)
+    with CaptureQueriesContext(connection) as made:
+        report(first, peers=peers)
+    assert written(made) == []
+    more = {str(second.uuid): {"reachable": True, "received": 3, "sent": 2}}
+    with CaptureQueriesContext(connection) as made:
+        report(first, peers=more)
+    assert len(written(made)) == 1
+    assert HostNetwork.objects.get(pk=first.pk).peers == more
+
+
+def test_a_scan_reads_nothing_of_what_a_host_sees_of_others(lab: Environment, report: Any):
+    host = add_host(lab, 1)
+    report(host)
+    with CaptureQueriesContext(connection) as made:
+        NetworkWorkload().on_host_scanned(host, [])
+    assert len(made) == 1
+    assert '"peers"' not in made[0]["sql"]

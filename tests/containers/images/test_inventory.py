@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.containers.images import inventory
@@ -167,3 +169,9 @@ def test_a_removed_host_takes_its_images_along(host: Host):
     Host.all_objects.filter(pk=host.pk).delete()
     assert not HostImage.all_objects.exists()
     assert not ImageInventory.objects.exists()
+
+
+def test_noting_when_images_were_listed_is_one_statement(host: Host, sim: SimulatedDriver):
+    with CaptureQueriesContext(connection) as made:
+        inventory.take_inventory(host)
+    assert len([query for query in made if "imageinventory" in query["sql"].lower()]) == 1
