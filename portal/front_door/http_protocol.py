@@ -177,3 +177,9 @@ class GuardedWebSocketProtocol(WebSocketsSansIOProtocol):  # type: ignore[misc]
             websocket_connections().remove(self._peer)
             self._peer = None
         super().connection_lost(exc)
+
+    def start_keepalive(self) -> None:
+        """Send pings, to others than agents."""
+        path = self.request.path.partition("?")[0].rstrip("/")
+        if path != limits.AGENT_PATH:
+            super().start_keepalive()

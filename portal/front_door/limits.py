@@ -19,6 +19,9 @@ IDLE_SECONDS = 75  # v1's clients keep connections for a minute; a close from he
 
 MAX_WEBSOCKET_MESSAGE = 4 * MB  # an agent's largest; browsers send lines
 
+AGENT_PATH = "/v1/agent"
+"""Agents' WebSockets are sent no pings: SSH inside of them notices sooner that nobody is there any more."""
+
 SMALL_BODY = 64 * KB
 FORM_BODY = MB
 MAX_BODY = 4 * MB  # `DATA_UPLOAD_MAX_MEMORY_SIZE`: a v1 body, or two compose files

@@ -262,6 +262,21 @@ def test_a_websocket_is_counted_apart_and_has_no_deadline(house: Any):
     assert house.sockets.count == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "pings"),
+    [("/ws/events", 1), ("/v1/agents", 1), ("/v1/agent", 0), ("/v1/agent/", 0), ("/v1/agent?a=b", 0)],
+)
+def test_a_websocket_is_sent_pings_unless_it_is_an_agent_s(
+    house: Any, monkeypatch: pytest.MonkeyPatch, path: str, pings: int
+):
+    scheduled: list[object] = []
+    monkeypatch.setattr(GuardedWebSocketProtocol, "schedule_ping", lambda _self: scheduled.append(path))
+    protocol, transport = house.open()
+    protocol.data_received(UPGRADE.replace(b"/login", path.encode()))
+    transport.protocol.start_keepalive()
+    assert len(scheduled) == pings
+
+
 def test_too_many_websockets_are_refused_before_the_handshake(house: Any):
     house.open()[0].data_received(UPGRADE)
     protocol, transport = house.open()
