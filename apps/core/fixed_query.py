@@ -6,7 +6,7 @@ that is nothing; of what is read twice a second while nothing happens it is near
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -43,7 +43,7 @@ class FixedQuery:
         sql, params = compiled
         places = dict(zip(_places(len(keys)), keys, strict=True))
         with connection.cursor() as cursor:
-            cursor.execute(sql, [places.get(each, each) if type(each) is int else each for each in params])
+            cursor.execute(sql, [_placed(each, places) for each in params])
             return list(cursor.fetchall())
 
     def _compile(self, count: int) -> _Compiled | None:
@@ -58,3 +58,8 @@ class FixedQuery:
 def _places(count: int) -> list[int]:
     """What stands for the keys while the SQL is made."""
     return [_FIRST_PLACE - number for number in range(count)]
+
+
+def _placed(value: Any, places: Mapping[int, int]) -> Any:
+    """A value of the SQL, the key where it stands for one. PostgreSQL's driver has types of its own for integers."""
+    return type(value)(places[value]) if isinstance(value, int) and value in places else value

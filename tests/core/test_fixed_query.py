@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Count, Max, QuerySet
 from django.test.utils import CaptureQueriesContext
 
-from apps.core.fixed_query import FixedQuery
+from apps.core.fixed_query import FixedQuery, _placed, _places
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 
@@ -82,3 +82,13 @@ def test_many_different_numbers_of_keys_are_not_all_kept(lab: Environment):
     for count in range(100):
         query.rows([lab.pk + number for number in range(count)])
     assert len(query._compiled) <= 32
+
+
+def test_keys_keep_the_type_that_a_database_driver_gave_their_places():
+    class DriversInteger(int):
+        """As psycopg's, which Django makes of the keys for PostgreSQL."""
+
+    place = _places(2)[1]
+    placed = _placed(DriversInteger(place), {place: 7})
+    assert (placed, type(placed)) == (7, DriversInteger)
+    assert [_placed(each, {place: 7}) for each in (8, True, None, "a")] == [8, True, None, "a"]
