@@ -1,15 +1,14 @@
 """Two people upgrade, scale, stop and delete the same service at once while the loop works: nobody gets a server error,
 nothing is there twice, and what is desired in the end is there.
 
-The same file runs on SQLite here and on PostgreSQL in `tests/servers`.
+The same file runs on SQLite here and on PostgreSQL in `tests/servers`, the same program against a portal and an engine
+in `tests/docker`.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
@@ -29,32 +28,12 @@ from apps.environments.models import Environment
 from apps.hosts.services import host_create
 from apps.stacks.models import Service, Slot
 from tests.incidents.race import race
-from tests.wire.api_client import ApiClient, ApiResponse
+from tests.incidents.two_people import OLD, SCALE, SEED, End, Person, chance_of, unexpected
+from tests.wire.api_client import ApiClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-RUNS, SEED = int(os.environ.get("TWO_PEOPLE_RUNS", "8")), int(os.environ.get("TWO_PEOPLE_SEED", "3"))
-OLD, NEW = "docker:bb:local", "docker:bb:new"
-DONE = {200, 202}
-REFUSED = {
-    (404, "NotFound"),
-    (405, "Method not allowed"),
-    (409, "ActionNotAvailable"),
-    (409, "Conflict"),
-    (422, "ActionNotAvailable"),
-    (422, "InvalidOption"),
-    (422, "InvalidState"),
-}
-STEADY = {"upgrading": "upgraded", "canceled": "canceled-upgrade", "canceled-rollback": "canceled-rollback"}
-ACTIONS = (
-    *("upgrade", "scale", "finishupgrade", "rollback") * 4,
-    *("cancelupgrade", "cancelrollback", "restart", "deactivate", "activate") * 2,
-    "delete",
-)
-BATCHES = {"batchSize": 2, "intervalMillis": 100}
-
-
-Answer = tuple[str, int, str]  # what was requested, the status, and the code of a refusal
+RUNS = int(os.environ.get("TWO_PEOPLE_RUNS", "8"))
 
 
 class Loop:
@@ -81,31 +60,6 @@ class Loop:
                 return
 
 
-class Person:
-    """Somebody who does one thing after the other, whatever the answers are."""
-
-    def __init__(self, api: ApiClient, path: str, chance: random.Random) -> None:
-        self.api, self.path, self.chance, self.answers = api, path, chance, list[Answer]()
-
-    def act(self) -> None:
-        for _turn in range(6):
-            time.sleep(self.chance.uniform(0, 0.05))
-            action = self.chance.choice(ACTIONS)
-            found = self.request(action)
-            code = "" if found.status in DONE else str(found["code"])
-            self.answers.append((action, found.status, code))
-
-    def request(self, action: str) -> ApiResponse:
-        if action == "delete":
-            return self.api.delete(self.path)
-        if action == "scale":
-            return self.api.put(self.path, {"scale": self.chance.randint(1, 4)})
-        image, starts_first = self.chance.choice([OLD, NEW]), self.chance.random() < 0.5
-        strategy = {"launchConfig": {"imageUuid": image}, "startFirst": starts_first, **BATCHES}
-        body = {"upgrade": {"inServiceStrategy": strategy}, "restart": {"rollingRestartStrategy": BATCHES}}
-        return self.api.post(f"{self.path}?action={action}", body.get(action, {}))
-
-
 @pytest.fixture
 def engines(lab: Environment) -> Iterator[list[SimulatedDriver]]:
     """Two hosts that have both images."""
@@ -126,21 +80,21 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
     return Loop(monkeypatch)
 
 
-def check_end(key: int, engines: list[SimulatedDriver]) -> None:
-    """The portal and the engines have what is desired, once."""
+def end_of(key: int, engines: list[SimulatedDriver]) -> End:
     row = Service.all_objects.get(pk=key)
-    phase = row.upgrade_phase if row.desired == "active" else ""
-    assert (row.display_state, row.transitioning) == (STEADY.get(phase, row.desired), "no"), row.message
     rows = Container.all_objects.filter(spread_key=str(row.uuid), removed=None)
-    known = {str(each.uuid) for each in rows}
     boxes = [box for each in engines for box in each.snapshots() if box.name.startswith(f"shop_{row.name}_")]
-    found = Counter(box.labels[UUID_LABEL] for box in boxes)
-    assert set(found.values()) <= {1}, "a container is there twice"
-    assert set(found) <= known, "a container is there that nobody knows"
-    running = sum(box.state == "running" for box in boxes)
-    assert running == (row.scale if row.desired == "active" else 0)
-    slots = Slot.objects.filter(service=row).count()
-    assert slots == running or (row.desired == "inactive" and slots <= row.scale), "stopped, it makes no new ones"
+    return End(
+        row.desired,
+        row.upgrade_phase,
+        row.display_state,
+        row.transitioning != "no",
+        row.scale,
+        Slot.objects.filter(service=row).count(),
+        frozenset(str(each.uuid) for each in rows),
+        tuple((box.labels[UUID_LABEL], box.state) for box in boxes),
+        row.message,
+    )
 
 
 def test_two_people_and_one_service(
@@ -149,21 +103,20 @@ def test_two_people_and_one_service(
     alice, bob = api_of("alice"), api_of("bob")
     stack = alice.post("environments", {"name": "shop"})["id"]
     for run in range(RUNS):
-        chance = random.Random(SEED * 1000 + run)  # noqa: S311 - a sequence, no secret
-        body = {"name": f"web{run}", "environmentId": stack, "scale": 3, "startOnCreate": True}
+        chance = chance_of(run)
+        body = {"name": f"web{run}", "environmentId": stack, "scale": SCALE, "startOnCreate": True}
         made = alice.post("services", {**body, "launchConfig": {"imageUuid": OLD}})
         loop.rest()
         path = f"services/{made['id']}"
-        two = [Person(each, path, random.Random(chance.random())) for each in (alice, bob)]  # noqa: S311
+        two = [Person(each.call, path, random.Random(chance.random()), 0.05) for each in (alice, bob)]  # noqa: S311
         story = f"run {run} of seed {SEED}"
         outcomes = race([two[0].act, two[1].act, lambda: [loop.work() for _ in range(25)]])
         assert outcomes[:2] == [None, None], (story, outcomes)
         assert not isinstance(outcomes[2], Exception), (story, outcomes[2])
         answers = two[0].answers + two[1].answers
-        refused = {(status, code) for _action, status, code in answers if status not in DONE}
-        assert refused <= REFUSED, (story, answers)
+        assert not unexpected(answers), (story, answers)
         loop.rest()
         try:
-            check_end(row_number(made["id"]) or 0, engines)
+            end_of(row_number(made["id"]) or 0, engines).check()
         except AssertionError as error:
             raise AssertionError(f"{story}: {answers}: {error}") from error
