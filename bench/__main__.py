@@ -73,6 +73,7 @@ def main() -> int:
     )
     passed &= _child("bench.overload", "1,000 containers at once on 200 simulated hosts")
     passed &= _child("bench.checks", "1,000 health checks over the network, made by one agent")
+    passed &= _child("bench.replacement", "From a container's first bad answer to its running successor, 6 runs each")
     passed &= _child(
         "bench.names", "The agent's name server against dnsmasq, 1,000 records, by dnsperf, medians of 3 in turns"
     )

@@ -25,7 +25,8 @@ from health_checks.runner import CheckRunner
 
 _SAMPLE_INTERVAL = 1.0
 _MAX_EVENTS = 1000
-_CHECKS_BATCH = 0.2  # seconds for which changes are collected, so that a thousand at once are a few lines
+# Seconds from one line to the next: the first change goes out at once, and a thousand at once are still a few lines.
+_CHECKS_BATCH = 0.2
 _CHECKS_QUIET = 20.0
 _CHECKS_A_LINE = 500
 _REPORTS_BATCH, _REPORTS_QUIET = 0.2, 20.0
@@ -152,10 +153,10 @@ class AgentApi:
                 sink.write(b"%x\r\n%b\r\n" % (len(line), line))
                 await sink.drain()
             sent = max(number, 1)
+            await asyncio.sleep(_CHECKS_BATCH)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CHECKS_QUIET):
                     await self._checks.wait_for_change(number)
-            await asyncio.sleep(_CHECKS_BATCH)
 
     async def _stream_reports(self, sink: Sink) -> None:
         """Which documents are applied and how it goes: a line at once, and one whenever something has changed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from apps.containers.network_checks import check_target, combined_health, doubt_
 from apps.containers.policy.enforce import body_mounts_volumes, enforce_body_policy, enforce_mount_policy
 from apps.containers.published_ports import with_host_ports
 from apps.containers.selectors import find_container
+from apps.control.queue import enqueue
 from apps.core.defaults import setting
 from apps.core.result import ReconcileResult
 from apps.drivers.base import (
@@ -101,7 +102,7 @@ def create_container(row: Container, engine: Driver) -> str:
             existing = _find_by_name(engine, name)
             if existing is not None and existing.labels.get(UUID_LABEL) == str(row.uuid):
                 return existing.id
-            if existing is not None and _is_being_removed(row, existing):
+            if _is_being_given_up(row, existing):
                 raise NameStillTaken(f"Waits for the earlier {row.name} to go.") from None
         else:
             return created if is_checked else _require_allowed_mounts(row, engine, created)
@@ -118,10 +119,15 @@ def _require_allowed_mounts(row: Container, engine: Driver, created: str) -> str
     return created
 
 
-def _is_being_removed(row: Container, existing: EngineContainer) -> bool:
-    """Whether the name is held by one of ours that is being removed; one that takes very long is not waited for."""
+def _is_being_given_up(row: Container, existing: EngineContainer | None) -> bool:
+    """Whether the name is held by one of ours that is being removed; one that takes very long is not waited for.
+
+    Nobody has it (None) where it was given up between the engine's refusal and this look.
+    """
     if timezone.now() - row.created > NAME_WAIT:
         return False
+    if existing is None:
+        return True
     leaving = Container.all_objects.filter(environment=row.environment_id, desired="removed", removed=None)
     return leaving.filter(external_id=existing.id).exists()
 
@@ -276,6 +282,32 @@ def heal_name(row: Container, engine: Driver, seen: EngineContainer) -> EngineCo
     except (EngineConflict, EngineRefused):
         return seen
     return replace(seen, name=first)
+
+
+def give_up_name(row: Container, engine: Driver, seen: EngineContainer) -> None:
+    """Let what replaces an unhealthy container be made before that one is gone, where it needs nothing but its name.
+
+    One that answers nothing often takes all of its grace period to stop, and balancers may wait for it before.
+    """
+    first, second = _engine_names(row, seen.labels.get(PREFIX_LABEL, ""))
+    is_replaced = row.keep_running and row.network_check is not None and row.health == "unhealthy"
+    if not is_replaced or seen.name != first or holds_more_than_name(row):
+        return
+    with suppress(EngineConflict, EngineRefused), track_removing(row):
+        engine.rename(seen.id, second)
+    for kind, key in containers_awaiting_name(row):
+        enqueue(kind, key)
+
+
+def holds_more_than_name(row: Container) -> bool:
+    """Whether a container has what another one cannot have at the same time: ports, an address, files, a unit."""
+    config = row.config
+    has_volumes = any("ro" not in each.mode.split(",") for each in config.data_volumes) or row.status.get(KEPT_VOLUMES)
+    borrows = config.data_volumes_from or config.data_volumes_from_launch_configs or config.data_volume_mounts
+    has_address = row.retained_address or config.requested_ip_address or config.network_mode in {"host", "container"}
+    has_others = row.deployment_unit or row.networks or config.devices
+    has_ports = config.published or config.publish_all_ports
+    return bool(has_volumes or borrows or has_address or has_others or has_ports)
 
 
 def _engine_names(row: Container, prefix: str) -> tuple[str, str]:

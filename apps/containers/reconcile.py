@@ -25,6 +25,7 @@ from apps.containers.engine import (
     PeerNotReady,
     connect_networks,
     create_container,
+    give_up_name,
     heal_name,
     is_made_here,
     observed_result,
@@ -382,6 +383,8 @@ def _remove(row: Container) -> ReconcileResult:
     try:
         engine = driver_of(row.host)
         seen = _find(row, engine)
+        if seen is not None:
+            give_up_name(row, engine, seen)
         waits = wait_before_stop(row, seen, "stop")
         if waits is not None:
             return waits

@@ -388,7 +388,10 @@ def _waits_for_siblings(row: Container) -> bool:
     siblings = Container.all_objects.filter(spread_key=row.spread_key, removed=None).exclude(pk=row.pk)
     siblings = siblings.exclude(desired="removed")  # on a lost host that may last for days
     busy = Q(observed_generation__lt=F("generation")) | Q(state__in=CONTAINER.transitional)
-    return row.desired == "running" and bool(siblings.filter(busy, fault=False).exists())
+    if row.desired != "running" or not siblings.filter(busy, fault=False).exists():
+        return False
+    # `row` is as it was before. What is unhealthy by now is replaced at once: the start of others may take minutes.
+    return not Container.all_objects.filter(pk=row.pk, health=UNHEALTHY).exists()
 
 
 def stacks_to_requeue(row: Service) -> Iterable[tuple[str, int]]:

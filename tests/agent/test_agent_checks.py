@@ -53,6 +53,20 @@ def test_what_changes_is_a_line_and_a_new_stream_begins_with_everything(play: Ca
     play(scenario)
 
 
+def test_a_change_after_a_while_goes_out_at_once(play: Callable[..., None], monkeypatch: pytest.MonkeyPatch):
+    async def scenario(agent: CheckingAgent) -> None:
+        box = agent.run_container("a")
+        await agent.put(document(1, check("a")))
+        await agent.until("healthy", "a")
+        stream = agent.lines()
+        await anext(stream)
+        monkeypatch.setattr(own_module, "_CHECKS_BATCH", 3600.0)  # from the next line to the one after it
+        box.health = "unhealthy"
+        assert (await anext(stream))["states"]["a"]["state"] == "unhealthy"
+
+    play(scenario)
+
+
 def test_checks_go_on_while_nobody_listens(play: Callable[..., None]):
     async def scenario(agent: CheckingAgent) -> None:
         box = agent.run_container("a")

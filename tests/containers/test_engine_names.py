@@ -13,7 +13,7 @@ from apps.control.reconcile import reconcile_one, reconcile_until_idle
 from apps.core.defaults import DEFAULTS
 from apps.core.errors import Invalid
 from apps.core.services import setting_reset, setting_write
-from apps.drivers.base import CreateRequest
+from apps.drivers.base import CreateRequest, EngineConflict
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
@@ -48,6 +48,24 @@ def names(sim: SimulatedDriver) -> list[str]:
 def test_containers_get_the_prefix_of_the_setting(make: Any, sim: SimulatedDriver) -> None:
     row = make()
     assert (row.name, names(sim)) == ("web", ["r-web"])
+
+
+def test_a_name_that_is_given_up_while_the_engine_refuses_it_is_used_after_all(
+    make: Any, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, refusals = SimulatedDriver.create, [EngineConflict("The name is in use.")]
+
+    def create(driver: SimulatedDriver, request: CreateRequest) -> str:
+        if refusals:
+            raise refusals.pop()
+        return real(driver, request)
+
+    monkeypatch.setattr(SimulatedDriver, "create", create)
+    row = make()
+    assert (row.message, names(sim)) == ("Waits for the earlier web to go.", [])
+    Container.all_objects.update(next_attempt_at=row.created)
+    reconcile_until_idle()
+    assert names(sim) == ["web"]
 
 
 @pytest.mark.usefixtures("prefixed")

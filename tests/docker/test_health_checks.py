@@ -32,11 +32,12 @@ exec serve
 class Web:
     """A service with a health check on every container, and what one does to them from the engine's console."""
 
-    def __init__(self, api: Api, terminal: docker.APIClient, stack: str, scale: int = 2, **check: Any) -> None:
+    def __init__(
+        self, api: Api, terminal: docker.APIClient, stack: str, scale: int = 2, launch: Any = None, **check: Any
+    ) -> None:
         self.api, self.terminal, self.prefix = api, terminal, f"{stack}_web_"
-        self.stack, self.service = api.deploy(
-            stack, "web", scale, command=["sh", "-c", SERVER], healthCheck={**CHECK, **check}
-        )
+        wanted = {"command": ["sh", "-c", SERVER], "healthCheck": {**CHECK, **check}, **(launch or {})}
+        self.stack, self.service = api.deploy(stack, "web", scale, **wanted)
 
     def health(self) -> dict[str, str]:
         """By the engine's id."""
@@ -80,6 +81,30 @@ def test_a_container_that_answers_500_is_replaced_and_the_others_stay(
     assert ("unhealthy", "HTTP status 500") in reasons
     assert ("replaced", "ill_web_1: its health check failed (HTTP status 500).") in reasons
     web.remove()
+
+
+def test_one_that_ignores_the_signal_to_stop_is_replaced_before_its_engine_kills_it(
+    api: Api, terminal: docker.APIClient
+) -> None:
+    # As process 1 a program without a handler ignores TERM.
+    command = ["sh", "-c", SERVER.replace("exec serve", "exec httpd -f -p 80 -h /www")]
+    web = Web(api, terminal, "deaf", 1, {"command": command, "ports": [], "stopTimeout": 300})
+    (old,) = web.until_health("healthy")
+    web.answers(old, "500 Oops")
+    (new,) = wait_until(
+        lambda: [box for box, state in web.health().items() if box != old and state == "healthy"],
+        seconds=120,
+        what="a healthy successor",
+    )
+    names = {each["Id"]: each["Names"][0] for each in terminal.containers()}
+    assert names[new] == "/deaf_web_1"
+    assert names[old].startswith("/deaf_web_1_"), "it still runs"
+    terminal.kill(old)
+    wait_until(lambda: list(web.health()) == [new], seconds=60, what="the old one's end")
+    api.delete(web.stack)
+    api.until_state(api.containers("deaf_web_")[0], "removing")
+    terminal.kill(new)
+    api.until_state(web.stack, "removed", "purged")
 
 
 def test_without_a_strategy_it_is_reported_and_gets_well_again(api: Api, terminal: docker.APIClient) -> None:

@@ -116,6 +116,22 @@ def test_a_change_is_taken_over_and_a_host_that_is_gone_is_left_alone(
     play(scenario)
 
 
+def test_a_change_is_reported_before_the_round_is_over(
+    play: Callable[..., None], workload: Checked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_checks, "ROUND_SECONDS", 3600.0)
+    monkeypatch.setattr(local_checks, "_BATCH_SECONDS", 0.01)
+
+    async def scenario(checks: LocalChecks, hosts: dict[int, str], port: int) -> None:
+        hosts[UNIX], workload.ports = "unix:///x", {UNIX: port}
+        await checks.run_once()
+        while "healthy" not in workload.states(UNIX):
+            await checks._pause()
+            await checks.run_once()
+
+    play(scenario)
+
+
 def test_a_report_that_could_not_be_stored_is_made_again(play: Callable[..., None], workload: Checked) -> None:
     async def scenario(checks: LocalChecks, hosts: dict[int, str], port: int) -> None:
         hosts[UNIX], workload.ports = "unix:///x", {UNIX: port}
@@ -130,14 +146,14 @@ def test_a_report_that_could_not_be_stored_is_made_again(play: Callable[..., Non
 def test_all_is_reported_again_now_and_then(
     play: Callable[..., None], workload: Checked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_checks, "REPEAT_ROUNDS", 3)
-
     async def scenario(checks: LocalChecks, hosts: dict[int, str], port: int) -> None:
         hosts[UNIX], workload.ports = "unix:///x", {UNIX: port}
         await rounds_until(checks, lambda: "healthy" in workload.states(UNIX))
         workload.reports.clear()
-        for _ in range(3):
-            await checks.run_once()
+        await checks.run_once()
+        assert workload.states(UNIX) == []
+        monkeypatch.setattr(local_checks, "REPEAT_SECONDS", 0.0)
+        await checks.run_once()
         assert workload.states(UNIX) == ["healthy"]
 
     play(scenario)

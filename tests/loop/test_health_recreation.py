@@ -41,8 +41,9 @@ def _loop(run_loop: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None
 def serve(lab: Environment, host: Host, actor_of: Any) -> Callable[..., Service]:
     """An active service with a health check, at rest."""
 
-    def make(scale: int = 2, **check: Any) -> Service:
-        config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local", "healthCheck": {**CHECK, **check}})
+    def make(scale: int = 2, launch: Any = None, **check: Any) -> Service:
+        wire = {"imageUuid": "docker:bb:local", "healthCheck": {**CHECK, **check}, **(launch or {})}
+        config = LaunchConfig.from_wire(wire)
         stack = stack_create(actor=actor_of("alice"), environment=lab, name="shop")
         row = service_create(
             actor=actor_of("bob"), stack=stack, name="web", config=config, scale=scale, start_on_create=True
@@ -136,18 +137,65 @@ def test_an_unhealthy_container_is_replaced_and_the_reason_kept(serve: Any) -> N
     assert reload(service).display_state == "active"
 
 
-def test_what_waits_for_the_name_of_a_container_that_is_gone_need_not_wait_for_its_next_try(
-    serve: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    service = serve()
-    first, _ = containers(service)
-
+def report_while_none_is_removed(row: Container, monkeypatch: pytest.MonkeyPatch) -> None:
     def be_busy(*_: Any, **__: Any) -> None:
         raise EngineDown("busy")
 
     with monkeypatch.context() as patch:
         patch.setattr(SimulatedDriver, "remove", be_busy)
-        report(first, state="unhealthy")
+        report(row, state="unhealthy")
+
+
+def test_what_an_unhealthy_container_is_replaced_by_does_not_wait_for_its_end(
+    serve: Any, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = serve(launch={"dataVolumes": ["page:/page:ro"]})
+    first, _ = containers(service)
+    report_while_none_is_removed(first, monkeypatch)
+    new, _ = containers(service)
+    assert (new.pk == first.pk, new.state, reload(first).state) == (False, "running", "removing")
+    names = {seen.id: seen.name for seen in sim.containers()}
+    assert names[new.external_id] == "shop_web_1"
+    assert names[first.external_id] == f"shop_web_1_{str(first.uuid)[:8]}"
+    Container.all_objects.filter(pk=first.pk).update(next_attempt_at=service.created)
+    reconcile_until_idle()
+    assert reload(first).state == "removed"
+    assert sorted(seen.name for seen in sim.containers()) == ["shop_web_1", "shop_web_2"]
+
+
+@pytest.mark.parametrize(
+    "launch",
+    [
+        {"ports": ["8080:80/tcp"]},
+        {"dataVolumes": ["data:/data"]},
+        {"dataVolumes": ["/data"]},
+    ],
+)
+def test_what_two_must_not_have_at_once_is_given_up_first(
+    serve: Any, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch, launch: Any
+) -> None:
+    service = serve(scale=1, launch=launch)
+    (first,) = containers(service)
+    report_while_none_is_removed(first, monkeypatch)
+    assert [seen.name for seen in sim.containers()] == ["shop_web_1"]
+    assert reload(containers(service)[0]).external_id == ""
+
+
+def test_an_unhealthy_container_does_not_wait_for_others_that_start(serve: Any) -> None:
+    service = serve()
+    first, second = containers(service)
+    report(first, second, state="healthy")
+    Container.all_objects.filter(pk=second.pk).update(state="starting", next_attempt_at=None)
+    report(first, state="unhealthy")
+    assert containers(service)[0].pk != first.pk
+
+
+def test_what_waits_for_the_name_of_a_container_that_is_gone_need_not_wait_for_its_next_try(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = serve(launch={"dataVolumes": ["data:/data"]})
+    first, _ = containers(service)
+    report_while_none_is_removed(first, monkeypatch)
     waiting = Container.all_objects.get(name=first.name, desired="running")
     assert (waiting.external_id, waiting.message) == ("", "Waits for the earlier shop_web_1 to go.")
     assert list(containers_awaiting_name(reload(first))) == [("container", waiting.pk)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 
 from apps.hosts.health_checks.versions import document_of, report_unchecked
 from apps.hosts.models import TAKES_DOCUMENTS, Host
@@ -16,8 +17,8 @@ from health_checks.runner import CheckRunner
 log = logging.getLogger(__name__)
 
 ROUND_SECONDS = 1.0
-REPEAT_ROUNDS = 50  # after which all is reported again: a report may come while nobody takes it
-_LOOKS = 5  # in a round for something to report
+REPEAT_SECONDS = 50.0  # after which all is reported again: a report may come while nobody takes it
+_BATCH_SECONDS = 0.2  # at least from one round to the next, however much changes
 LOCAL_SCHEME = "unix://"
 # An address behind another machine's engine may well exist on this one too, and be somebody else's.
 NO_AGENT = "Nobody makes health checks over the network on a host with neither an agent nor a system container."
@@ -33,7 +34,7 @@ class LocalChecks:
         self._runners: dict[int, CheckRunner] = {}
         self._applied: dict[int, str] = {}
         self._reported: dict[int, int] = {}
-        self._rounds = 0
+        self._repeated = time.monotonic()
 
     def start(self) -> None:
         """Start in a thread of its own."""
@@ -56,10 +57,16 @@ class LocalChecks:
 
     async def _pause(self) -> None:
         """Until the next round, or until there is something to report."""
-        for _ in range(_LOOKS):
-            await asyncio.sleep(ROUND_SECONDS / _LOOKS)
-            if any(runner.number != self._reported.get(key, 0) for key, runner in self._runners.items()):
-                return
+        await asyncio.sleep(_BATCH_SECONDS)
+        left = ROUND_SECONDS - _BATCH_SECONDS
+        changes = [runner.wait_for_change(self._reported.get(key, 0)) for key, runner in self._runners.items()]
+        if not changes:
+            await asyncio.sleep(left)
+            return
+        tasks = [asyncio.ensure_future(each) for each in changes]
+        await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
 
     async def run_once(self) -> None:
         """Take over what has changed in the database, and report what has changed on the network."""
@@ -72,8 +79,9 @@ class LocalChecks:
             if version != self._applied.get(key, ""):
                 await self._apply(key, url)
                 self._applied[key] = version
-        self._rounds += 1
-        is_repeated = self._rounds % REPEAT_ROUNDS == 0
+        now = time.monotonic()
+        is_repeated = now - self._repeated >= REPEAT_SECONDS
+        self._repeated = now if is_repeated else self._repeated
         for key, runner in self._runners.items():
             number = runner.number
             if states := runner.states(0 if is_repeated else self._reported.get(key, 0)):
