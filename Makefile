@@ -116,7 +116,7 @@ drill-upgrades: $(DEV_STAMP) assets ## Upgrades on three machines while everythi
 	@DRILL_TURNS=$(or $(TURNS),6) DRILL_SEED=$(or $(SEED),11) .ci/own_network $(PYTEST) -m drill tests/drill/test_upgrades.py tests/servers/test_killed_roles.py
 
 .PHONY: drill-two-people
-drill-two-people: $(DEV_STAMP) assets ## Two people at one service on a real engine, again and again; six minutes (RUNS=50 SEED=3)
+drill-two-people: $(DEV_STAMP) assets ## Two people at one service on a real engine, again and again; ten minutes (RUNS=50 SEED=3)
 	@.ci/tools docker
 	@TWO_PEOPLE_REAL_RUNS=$(or $(RUNS),50) TWO_PEOPLE_SEED=$(or $(SEED),3) .ci/own_network $(PYTEST) tests/docker/test_two_people.py
 
