@@ -12,12 +12,11 @@ import os
 import re
 import socket
 from collections.abc import Callable
-from functools import lru_cache
 
-from health_checks.check import MAX_CHECKS, Check
+from health_checks.check import Check
+from health_checks.request import request_bytes
 
 _MAX_HEAD = 4096
-_QUOTED_WORD = re.compile(r'(?<!\S)"([^"]*)"(?!\S)')
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})")
 
 Done = Callable[[str], None]
@@ -56,7 +55,7 @@ class Probe:
         if self._stop_waiting is not None:
             self._stop_waiting(self._descriptor)
         try:
-            self._socket.send(request_bytes(self._check))
+            self._socket.send(request_bytes(self._check.request, self._check.address))
         except OSError as error:
             self._finish(_words(error.errno or 0))
             return
@@ -96,25 +95,6 @@ def _ignore(_: str) -> None:
 
 def _words(code: int) -> str:
     return os.strerror(code).lower()
-
-
-def request_bytes(check: Check) -> bytes:
-    """The request as it is sent; HTTP/1.1 asks for a host and would keep the connection."""
-    return _encode(check.request, check.address)
-
-
-@lru_cache(MAX_CHECKS)
-def _encode(request: str, address: str) -> bytes:
-    # As rancher-compose files escape them, and Rancher's own pages quote them: GET "/ping" "HTTP/1.0".
-    text = request.replace("\\r", "\r").replace("\\n", "\n").replace("\\ ", " ")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    line, *fields = lines or ["GET / HTTP/1.0"]
-    line = _QUOTED_WORD.sub(r"\1", line)
-    line = line if " HTTP/" in line else f"{line} HTTP/1.0"
-    names = {field.partition(":")[0].strip().lower() for field in fields}
-    fields += [] if "host" in names else [f"Host: {address}"]
-    fields += [] if "connection" in names else ["Connection: close"]
-    return "\r\n".join([line, *fields, "", ""]).encode()
 
 
 def failure_of(received: bytes) -> str:

@@ -143,6 +143,12 @@ def test_a_service_that_links_to_a_foreign_one_is_not_made(browser_as: Any, at: 
         ({"check": "http", "checkPort": "0"}, "checkPort", "less than 1"),
         ({"workingDir": "here"}, "workingDir", "absolute path"),
         ({"memory": "1e999"}, "memory", "not a number"),
+        ({"memorySwap": "-2"}, "memorySwap", "less than -1"),
+        ({"cpuSet": "all"}, "cpuSet", "0-3,6"),
+        ({"domainName": "a b"}, "domainName", "letters"),
+        ({"pidMode": "guest"}, "pidMode", "host"),
+        ({"logDriver": "json-file", "logOptions": "max size=1m"}, "logOptions", "letters"),
+        ({"logDriver": "no such"}, "logDriver", "logConfig.driver"),
         ({"host": "1h999"}, "", ""),
     ],
 )
@@ -166,6 +172,10 @@ def test_each_mistake_is_shown_at_its_own_field(fields: dict[str, Any], where: s
         {"check": "http", "checkPort": "80", "checkPath": "/health", "hostname": "web", "dns": "10.0.0.2"},
         {"check": "command", "checkCommand": "true", "tty": "on", "privileged": "on", "restart": "on-failure"},
         {"networkMode": "host", "logDriver": "json-file", "user": "1000", "workingDir": "/srv", "shmSize": "32"},
+        {"logDriver": "json-file", "logOptions": "max-size=10m\nmax-file=3", "memory": "64", "memorySwap": "-1"},
+        {"memory": "64.3", "memorySwap": "128.7", "cpuSet": "0-1", "pidMode": "host", "domainName": "example.com"},
+        {"volumes": "data:/x", "volumeDriver": "rexray", "check": "http", "checkPort": "80", "checkMethod": "HEAD"},
+        {"check": "http", "checkPort": "80", "checkPath": "/up", "checkVersion": "HTTP/1.1"},
     ],
 )
 def test_a_clone_of_what_the_form_made_is_the_same(fields: dict[str, Any]):
@@ -198,6 +208,46 @@ def test_the_form_is_shown_as_compose_files_while_it_is_filled_in(browser_as: An
     bad = client.post(at("service-preview"), {"name": "api", "image": "NO"}, headers=HX)
     assert bad.status_code == 200
     assert b"lower-case" in bad.content
+
+
+ALL_OF_THE_FORM = {
+    "name": "api", "scale": "1", "image": "bb:local", "volumes": "data:/x", "volumeDriver": "local",
+    "logDriver": "json-file", "logOptions": "max-size=10m", "memory": "64", "memorySwap": "128", "cpuSet": "0-1",
+    "domainName": "example.com", "check": "http", "checkPort": "80", "checkMethod": "HEAD", "checkVersion": "HTTP/1.1",
+}  # fmt: skip
+
+
+def test_the_preview_has_what_is_set_in_every_section(browser_as: Any, at: Any):
+    page = browser_as("bob").post(at("service-preview"), {**ALL_OF_THE_FORM, "pidMode": "host"}, headers=HX)
+    for words in (
+        "max-size: 10m", "memswap_limit: 134217728", "cpuset: 0-1", "pid: host", "domainname: example.com",
+        "volume_driver: local", "request_line: HEAD / HTTP/1.1",
+    ):  # fmt: skip
+        assert words in page.content.decode()
+
+
+def test_a_service_made_by_the_form_is_shown_by_its_forms_as_it_was_typed(browser_as: Any, at: Any, shop: Stack):
+    client = browser_as("bob")
+    client.post(at("service-new", stack=shop.pk), ALL_OF_THE_FORM, headers=HX)
+    made = Service.all_objects.get(name="api")
+    for page in ("service-clone", "service-upgrade"):
+        text = client.get(at(page, pk=made.pk)).content.decode()
+        for words in ("max-size=10m</textarea>", 'value="128"', 'value="0-1"', 'value="example.com"'):
+            assert words in text
+        assert "<option selected>HEAD</option>" in text
+        assert "<option selected>HTTP/1.1</option>" in text
+
+
+def test_the_processes_of_the_host_are_refused_by_the_host_policy_at_their_control(
+    browser_as: Any, at: Any, shop: Stack
+):
+    sent = {**ALL_OF_THE_FORM, "pidMode": "host"}
+    answer = browser_as("bob").post(at("service-new", stack=shop.pk), sent, headers=HX)
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert "<option selected>host</option>" in page
+    assert "host policy" in page[page.index('name="pidMode"') :][:600]
+    assert "max-size=10m</textarea>" in page
 
 
 def test_a_clone_has_the_values_only_for_those_who_may_see_them(browser_as: Any, at: Any, web: Service):

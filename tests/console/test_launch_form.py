@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from apps.console.containers.launch_form import (
     config_to_form,
     form_errors,
+    form_sections,
     form_to_config,
     form_to_wire,
     parse_key_values,
@@ -144,9 +145,18 @@ def test_a_table_with_a_column_cut_short_is_read_as_far_as_it_goes():
         ({"init": "on"}, "runInit", True),
         ({"restart": "always"}, "restartPolicy", {"name": "always"}),
         ({"logDriver": " json-file "}, "logConfig", {"driver": "json-file", "config": {}}),
+        ({"logDriver": "json-file", "logOptions": "max-size=10m\r\nmax-file=3"}, "logConfig",
+         {"driver": "json-file", "config": {"max-size": "10m", "max-file": "3"}}),
+        ({"logOptions": "max-size=10m"}, "logConfig", {"driver": None, "config": {"max-size": "10m"}}),
+        ({"memorySwap": "128"}, "memorySwap", 128 * 1024 * 1024),
+        ({"memorySwap": "-1"}, "memorySwap", -1),
+        ({"cpuSet": "0-3,6"}, "cpuSet", "0-3,6"),
+        ({"pidMode": "host"}, "pidMode", "host"),
+        ({"domainName": "example.com"}, "domainName", "example.com"),
+        ({"volumeDriver": "rexray"}, "volumeDriver", "rexray"),
         ({"image": " nginx:1 "}, "imageUuid", "docker:nginx:1"),
     ],
-)
+)  # fmt: skip
 def test_a_field_of_the_form_is_one_of_v1(fields: dict[str, Any], name: str, value: Any):
     assert form_to_wire(form(**fields))[name] == value
 
@@ -172,6 +182,10 @@ def test_blanks_were_not_filled_in(name: str):
          {"healthCheck": {"port": "80", "requestLine": "GET /up HTTP/1.0"}}),
         ({"check": "http", "checkPort": "80", "checkPath": "HEAD /up HTTP/1.1"},
          {"healthCheck": {"port": "80", "requestLine": "HEAD /up HTTP/1.1"}}),
+        ({"check": "http", "checkPort": "80", "checkMethod": "OPTIONS", "checkVersion": "HTTP/1.1"},
+         {"healthCheck": {"port": "80", "requestLine": "OPTIONS / HTTP/1.1"}}),
+        ({"check": "http", "checkPort": "80", "checkPath": "PURGE /up HTTP/1.0", "checkMethod": "POST"},
+         {"healthCheck": {"port": "80", "requestLine": "PURGE /up HTTP/1.0"}}),
         ({"check": "tcp", "checkPort": "80", "checkEvery": "0.5", "checkUnhealthy": "4", "checkInitializing": "0"},
          {"healthCheck": {"port": "80", "interval": 500, "unhealthyThreshold": 4, "initializingTimeout": 0}}),
         ({"check": "tcp", "checkPort": "80", "checkStrategy": "recreateOnQuorum", "checkQuorum": "2"},
@@ -200,6 +214,10 @@ def test_how_health_is_checked(fields: dict[str, str], check: dict[str, Any]):
         ({"pidsLimit": "1 2"}, "pidsLimit"),
         ({"check": "command", "checkCommand": "true", "checkInterval": "soon"}, "checkCommand"),
         ({"check": "http", "checkPort": " "}, "checkPort"),
+        ({"check": "http", "checkPort": "80", "checkMethod": "FETCH"}, "checkPath"),
+        ({"check": "http", "checkPort": "80", "checkVersion": "HTTP/9"}, "checkPath"),
+        ({"memorySwap": "much"}, "memorySwap"),
+        ({"logOptions": "max-size"}, "logOptions"),
         ({"env": "word"}, "env"),
         ({"labels": "word"}, "labels"),
         ({"check": "tcp", "checkPort": "80", "checkEvery": "often"}, "checkPort"),
@@ -231,6 +249,12 @@ def test_what_is_wrong_with_a_health_check_is_said_with_its_label(fields: dict[s
         ("launchConfig", "image"),
         ("dataVolumes", "volumes"),
         ("launchConfig.healthCheck.port", "checkPort"),
+        ("launchConfig.healthCheck.requestLine", "checkPath"),
+        ("logConfig.config.max-size", "logOptions"),
+        ("logConfig.driver", "logDriver"),
+        ("logConfig", "logDriver"),
+        ("logOptions", "logOptions"),
+        ("pidMode", "pidMode"),
         ("dockerHealthCheck.test", "checkCommand"),
         ("nanoCpus", "cpus"),
         ("requestedHostId", "host"),
@@ -282,13 +306,21 @@ def form_values(**wire: Any) -> dict[str, Any]:
         ({"healthCheck": {"port": 80}}, "check", "tcp"),
         ({"healthCheck": {"port": 80, "requestLine": "GET /up HTTP/1.0"}}, "check", "http"),
         ({"healthCheck": {"port": 80, "requestLine": "GET /up HTTP/1.0"}}, "checkPath", "/up"),
-        ({"healthCheck": {"port": 80, "requestLine": "HEAD / HTTP/1.1"}}, "checkPath", "HEAD / HTTP/1.1"),
+        ({"healthCheck": {"port": 80, "requestLine": "HEAD / HTTP/1.1"}}, "checkPath", "/"),
+        ({"healthCheck": {"port": 80, "requestLine": "HEAD / HTTP/1.1"}}, "checkMethod", "HEAD"),
+        ({"healthCheck": {"port": 80, "requestLine": "HEAD / HTTP/1.1"}}, "checkVersion", "HTTP/1.1"),
+        ({"healthCheck": {"port": 80, "requestLine": "PURGE / HTTP/1.0"}}, "checkPath", "PURGE / HTTP/1.0"),
+        ({"healthCheck": {"port": 80, "requestLine": "GET  / HTTP/1.0"}}, "checkPath", "GET  / HTTP/1.0"),
+        ({"logConfig": {"driver": "json-file", "config": {"max-size": "1m", "tag": "a=b"}}}, "logOptions",
+         "max-size=1m\ntag=a=b"),
+        ({"memorySwap": -1}, "memorySwap", "-1"),
+        ({"memorySwap": 1234567}, "memorySwap", "1.17737483978271"),
         ({"healthCheck": {"port": 80, "interval": 1005}}, "checkEvery", "1.005"),
         ({"healthCheck": {"port": 80, "strategy": "none"}}, "checkStrategy", "none"),
         ({"dockerHealthCheck": {"test": ["CMD-SHELL", "true"]}}, "checkCommand", "true"),
         ({"readOnly": True}, "readOnly", True),
     ],
-)
+)  # fmt: skip
 def test_a_clone_shows_what_the_other_one_has(wire: dict[str, Any], name: str, value: Any):
     assert form_values(**wire)[name] == value
 
@@ -302,6 +334,18 @@ def test_a_clone_does_not_show_what_the_other_one_has_not(name: str):
 def test_a_command_shown_and_read_again_is_the_same(words: list[str]):
     text = form_values(command=words)["command"]
     assert form_to_wire(form(command=text))["command"] == words
+
+
+@given(st.integers(-1, 2**50))
+def test_a_size_shown_and_read_again_is_the_same(size: int):
+    text = form_values(memorySwap=size)["memorySwap"] if size else "0"
+    assert form_to_wire(form(memorySwap=text))["memorySwap"] == size
+
+
+def test_a_wrong_log_option_opens_the_section_that_has_it():
+    assert form_sections({}, {"logOptions": "No."})["command"].is_open
+    assert form_sections({}, {"checkPath": "No."})["health"].is_open
+    assert not form_sections({}, {})["command"].is_open
 
 
 def test_what_was_typed_is_kept_as_it_was_typed():
@@ -322,6 +366,9 @@ def test_what_was_typed_is_kept_as_it_was_typed():
         {"port": 82, "requestLine": "HEAD / HTTP/1.1", "unhealthyThreshold": 8, "initializingTimeout": 0},
         {"port": 83, "strategy": "recreateOnQuorum", "recreateOnQuorumStrategyConfig": {"quorum": 3}},
         {"port": 84, "strategy": "none", "reinitializingTimeout": 61_001},
+        {"port": 85, "requestLine": "OPTIONS /up HTTP/1.1"},
+        {"port": 86, "requestLine": 'GET "/ping" "HTTP/1.0"'},
+        {"port": 87, "requestLine": "GET /up HTTP/1.1\\r\\nHost:\\ example.com"},
     ],
 )
 def test_a_health_check_comes_through_the_form_as_it_was(check: dict[str, Any]):

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from health_checks.check import BadDocument, Check, parse_document
-from health_checks.probe import failure_of, request_bytes
+from health_checks.probe import failure_of
+from health_checks.request import is_request, request_bytes
 from health_checks.state import HEALTHY, INITIALIZING, UNCHECKED, UNHEALTHY, Health, after_outcome, after_time
 
 
@@ -94,7 +95,39 @@ def test_an_answer_of_success_is_2xx_or_3xx(answer: bytes, failure: str):
     ],
 )
 def test_a_request_line_becomes_a_whole_request(line: str, sent: bytes):
-    assert request_bytes(check(request=line)) == sent
+    assert request_bytes(line, "10.0.0.2") == sent
+    assert is_request(line)
+
+
+def test_a_request_that_may_have_a_body_says_that_it_has_none():
+    assert b"\r\nContent-Length: 0\r\n" in request_bytes("POST /up HTTP/1.1", "10.0.0.2")
+    assert request_bytes("PUT / HTTP/1.0\r\ncontent-length: 0", "10.0.0.2").lower().count(b"content-length") == 1
+    assert b"Content-Length" not in request_bytes("GET /up HTTP/1.1", "10.0.0.2")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "OPTIONS * HTTP/1.1",
+        "get /up http/1.0".replace("http", "HTTP"),
+        "M-SEARCH * HTTP/1.1",
+        "GET http://example.com/up HTTP/1.0",
+        "GET /a?b=c&d=%20 HTTP/2",
+        '"GET" "/up"',
+        "HEAD / HTTP/1.0\\r\\nHost:\\ a\\r\\nX-Y:\\ z",
+    ],
+)
+def test_what_servers_understand_is_a_request(line: str):
+    assert is_request(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", " ", "WAT", "/up", "/up HTTP/1.0", "GET", "GET up HTTP/1.0", "GET /up HTTPS", "GET /up HTTP/x", "GET /a b c",
+     "GET *x", "G=T /", "1 /", "\r\nWAT"],
+)  # fmt: skip
+def test_what_no_server_understands_is_none(line: str):
+    assert not is_request(line)
 
 
 GOOD: dict[str, Any] = {

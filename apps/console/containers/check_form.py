@@ -22,6 +22,10 @@ _NUMBERS = (
     ("checkInitializing", gettext_noop("Healthy within"), "initializingTimeout", 1000),
     ("checkReinitializing", gettext_noop("After a restart"), "reinitializingTimeout", 1000),
 )
+# What the form offers; any other request line is typed whole.
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT")
+VERSIONS = ("HTTP/1.0", "HTTP/1.1")
+REQUEST_CHOICES = {"check_methods": METHODS, "check_versions": VERSIONS}
 
 
 def parse_network_check(form: QueryDict, kind: str) -> dict[str, Any]:
@@ -31,8 +35,7 @@ def parse_network_check(form: QueryDict, kind: str) -> dict[str, Any]:
         raise Invalid("checkPort", "MissingRequired", _("Enter the port to check."))
     check: dict[str, Any] = {"port": port}
     if kind == "http":
-        path = form.get("checkPath", "").strip() or "/"
-        check["requestLine"] = path if " " in path else f"GET {path} HTTP/1.0"
+        check["requestLine"] = _parse_request_line(form)
     for control, label, field, factor in _NUMBERS:
         if text := form.get(control, "").strip():
             check[field] = _number(_(label), text, factor)
@@ -43,6 +46,21 @@ def parse_network_check(form: QueryDict, kind: str) -> dict[str, Any]:
             raise Invalid("checkPort", "MissingRequired", _("Quorum: enter how many containers have to be healthy."))
         check["recreateOnQuorumStrategyConfig"] = {"quorum": _number(_("Quorum"), quorum, 1)}
     return check
+
+
+def _parse_request_line(form: QueryDict) -> str:
+    """The request line: a path with the chosen method and version, or what was typed whole."""
+    path = form.get("checkPath", "").strip() or "/"
+    if " " in path:
+        return path
+    return f"{_choice(form, 'checkMethod', METHODS)} {path} {_choice(form, 'checkVersion', VERSIONS)}"
+
+
+def _choice(form: QueryDict, name: str, options: tuple[str, ...]) -> str:
+    found = form.get(name, "") or options[0]
+    if found not in options:
+        raise Invalid("checkPath", "InvalidOption", _("Choose method and version from the lists."))
+    return found
 
 
 def _number(label: str, text: str, factor: int) -> int:
@@ -58,12 +76,14 @@ def network_check_values(check: HealthCheck) -> dict[str, Any]:
     """The form's values of a check; a request that is more than a path is shown whole."""
     wire, line = check.to_wire(), check.request_line or ""
     words = line.split()
-    is_plain = len(words) == 3 and words[0] == "GET" and words[2] == "HTTP/1.0"
+    is_plain = line == " ".join(words) and len(words) == 3 and words[0] in METHODS and words[2] in VERSIONS
     values = {control: _shown(wire[field], factor) for control, _label, field, factor in _NUMBERS}
     return values | {
         "check": "http" if line else "tcp",
         "checkPort": check.port,
+        "checkMethod": words[0] if is_plain else "",
         "checkPath": words[1] if is_plain else line,
+        "checkVersion": words[2] if is_plain else "",
         "checkStrategy": check.strategy,
         "checkQuorum": check.quorum.quorum if check.quorum else "",
     }

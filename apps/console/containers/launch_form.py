@@ -19,6 +19,8 @@ from apps.containers.launch.kind_labels import PULL_IMAGE_LABEL, is_always_pulle
 from apps.containers.launch.values import image_uuid
 from apps.core.errors import Invalid, Problem
 
+NO_LIMIT = "-1"  # as engines have it: in no unit
+
 
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
@@ -48,8 +50,11 @@ def _parse_shell_words(name: str, text: str) -> list[str]:
 
 
 def _parse_number(name: str, text: str, factor: float = 1) -> int:
+    if text == NO_LIMIT:
+        return -1
     try:
-        return int(float(text.replace(",", ".")) * factor)
+        number = float(text.replace(",", "."))
+        return int(number) if factor == 1 else round(number * factor)
     except (ValueError, OverflowError):
         raise Invalid(name, "InvalidFormat", _("%(text)r is not a number.") % {"text": text[:40]}) from None
 
@@ -96,7 +101,8 @@ def parse_control(control: FormControl, text: str) -> Any:
 def format_control(control: FormControl, value: Any) -> str:
     """Turn v1's value into what the control shows."""
     if control.kind == "number":
-        return str(value) if control.factor == 1 else f"{value / control.factor:g}"
+        # Fifteen digits: a copy has exactly the number that the original has.
+        return str(value) if control.factor == 1 or str(value) == NO_LIMIT else f"{value / control.factor:.15g}"
     if control.kind == "words":
         return shlex.join(value)
     if control.kind == "pairs":
@@ -129,8 +135,9 @@ class ShownSection:
 class FormLayout:
     """The controls of the launch fields, arranged once.
 
-    `parsed` and `switches` are pairs of v1 name and control; `names` maps v1's names to the form's, for refusals;
-    `sections` has all controls by section, `rows` the ones that are drawn.
+    `parsed` and `switches` are pairs of v1 name and control; `names` maps v1's names, and those of parts that have a
+    control of their own, to the form's, for refusals; `sections` has all controls by section, `rows` the ones that
+    are drawn.
     """
 
     parsed: tuple[tuple[str, FormControl], ...]
@@ -148,7 +155,8 @@ class FormLayout:
         return cls(
             parsed=tuple(each for each in found if each[1].kind not in {"own", "switch"}),
             switches=tuple(each for each in found if each[1].kind == "switch"),
-            names={name: control.name for name, control in found if control.shows_errors},
+            names={name: control.name for name, control in found if control.shows_errors}
+            | {f"{name}.{part}": shown for name, control in found for part, shown in control.parts},
             sections={name: tuple(each for each in ordered if each.section == name) for name in _SECTIONS},
             rows={
                 name: tuple(
@@ -179,8 +187,9 @@ _OTHER_CONTROLS = frozenset({*_OTHER_NAMES.values(), "links"})
 
 def form_errors(problem: Problem) -> dict[str, str]:
     """Put a refusal at its control; one without a control goes to the top of the page."""
-    name = str(problem.field or "").removeprefix("launchConfig.").split(".")[0]
-    name = LAYOUT.names.get(name) or _OTHER_NAMES.get(name, name)
+    path = str(problem.field or "").removeprefix("launchConfig.").split(".")
+    part = LAYOUT.names.get(".".join(path[:2]))
+    name = part or LAYOUT.names.get(path[0]) or _OTHER_NAMES.get(path[0], path[0])
     is_shown = name in _OTHER_CONTROLS or name in LAYOUT.names.values()
     return {name if is_shown else "form": problem.message}
 
@@ -195,10 +204,14 @@ def form_sections(values: Mapping[str, Any], errors: Mapping[str, str]) -> dict[
         name: ShownSection(
             tuple(map(show, LAYOUT.rows[name])),
             show(each for each in controls if each.kind == "switch"),
-            any(errors.get(each.name) or (each.opens and values.get(each.name)) for each in controls),
+            any(_has_error(each, errors) or (each.opens and values.get(each.name)) for each in controls),
         )
         for name, controls in LAYOUT.sections.items()
     }
+
+
+def _has_error(control: FormControl, errors: Mapping[str, str]) -> bool:
+    return any(errors.get(name) for name in (control.name, *(shown for _part, shown in control.parts)))
 
 
 def form_to_wire(form: QueryDict) -> dict[str, Any]:
@@ -217,8 +230,9 @@ def form_to_wire(form: QueryDict) -> dict[str, Any]:
     restart = form.get("restart", "")
     if restart:
         data["restartPolicy"] = {"name": restart}
-    if form.get("logDriver"):
-        data["logConfig"] = {"driver": form.get("logDriver", "").strip(), "config": {}}
+    driver, options = (form.get(name, "").strip() for name in ("logDriver", "logOptions"))
+    if driver or options:
+        data["logConfig"] = {"driver": driver or None, "config": parse_key_values("logOptions", options)}
     if form.get("pullAlways"):
         data["labels"] = {**data.get("labels", {}), PULL_IMAGE_LABEL: "always"}
     if rules := rules_form.submitted_rules(form):
@@ -258,7 +272,9 @@ def config_to_form(config: LaunchConfig) -> dict[str, Any]:
     values |= {control.name: True for name, control in LAYOUT.switches if data.get(name)}
     values["portRows"] = [(port.public or "", port.private, port.protocol) for port in config.ports]
     values["restart"] = config.restart_policy.name if config.restart_policy else ""
-    values["logDriver"] = (config.log_config.driver or "") if config.log_config else ""
+    log = config.log_config
+    values["logDriver"] = (log.driver or "") if log else ""
+    values["logOptions"] = "\n".join(f"{name}={text}" for name, text in log.config.items()) if log else ""
     return values | _health_check_values(config)
 
 

@@ -11,7 +11,7 @@ from django.http import HttpResponse, QueryDict
 from django.utils.translation import gettext as _
 
 from apps.console.components import buttons
-from apps.console.containers.check_form import network_check_values, parse_network_check
+from apps.console.containers.check_form import REQUEST_CHOICES, network_check_values, parse_network_check
 from apps.console.request_context import RequestContext, member_required
 from apps.console.stacks.service_form import form_choices, parse_links
 from apps.console.stacks.services import find
@@ -41,7 +41,8 @@ CONTROLS = {
     "serviceId": "links",
     "port": "checkPort",
     "checkPort": "checkPort",
-    "requestLine": "checkPort",
+    "checkPath": "checkPath",
+    "requestLine": "checkPath",
 }
 
 
@@ -143,6 +144,6 @@ def _handle(
         except Problem as problem:
             field = str(problem.field).removeprefix("healthCheck.")
             errors = {CONTROLS.get(field, "form"): problem.message}
-    choices = form_choices(ctx) if context["kind"] == ALIAS else {}
+    choices = form_choices(ctx) if context["kind"] == ALIAS else REQUEST_CHOICES
     context = {**context, "values": values, "errors": errors, **choices, "is_external": context["kind"] == EXTERNAL}
     return ctx.render(TEMPLATE, context, status=422 if errors else 200)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from apps.console.components import buttons
 from apps.console.components.listing import natural_order
+from apps.console.containers.check_form import REQUEST_CHOICES
 from apps.console.containers.launch_form import (
     config_to_form,
     form_errors,
@@ -112,12 +113,13 @@ def _form_context(ctx: RequestContext, values: dict[str, Any], errors: dict[str,
 
 
 def form_choices(ctx: RequestContext) -> dict[str, Any]:
-    """The choices of the form: services to link to, hosts to run on, and what placement rules can be about."""
+    """The choices of the form: services to link to, hosts, what rules can be about, and requests of checks."""
     services = Service.objects.within([ctx.env.pk]).filter(removed=None).select_related("stack")
     services = services.defer("spec", "secondary", "metadata", "stack__docker_compose")
     hosts = Host.objects.within([ctx.env.pk]).filter(removed=None).defer("tls", "info")
     chosen = list(hosts.order_by(*natural_order("name")))
     return {
+        **REQUEST_CHOICES,
         "services": list(services.order_by(*natural_order("stack__name"), *natural_order("name"))),
         "hosts": chosen,
         "label_names": sorted({name for host in chosen for name in host.all_labels}),

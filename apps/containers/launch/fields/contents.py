@@ -138,6 +138,10 @@ class ContentFields(WireObject):
         engine=ruled("VolumeDriver"),
         inspect=engine_values.read_volume_driver,
         compose="volume_driver",
+        form=FormControl(
+            section="volumes", kind="text", label=_("Volume driver"), hint=_("of the named volumes"),
+            placeholder="local", row=2, opens=True,
+        ),
         kubernetes="refused: the storage class of a claim decides",
         swarm="ContainerSpec.Mounts[].VolumeOptions.DriverConfig.Name",
     )  # fmt: skip

@@ -83,8 +83,9 @@ class FormControl:
     Texts for people are marked with `gettext_noop`. `name` is the form's, when it is not v1's. `row` and `column` order
     the controls of a section; the ones of a row stand beside each other. A `number` is typed in units of `factor`. An
     `area` has that many lines. A control that `opens` unfolds its section when it has a value. `drawn` False leaves the
-    HTML to the page's own template; `own` ones are also read by the form itself. `shows_errors` False puts refusals at
-    the top of the page.
+    HTML to the page's own template; `own` ones are also read by the form itself. `parts` are pairs of a part of v1's
+    object and the control that has it, where it is not this one. `shows_errors` False puts refusals at the top of the
+    page.
     """
 
     section: FormSection
@@ -103,6 +104,7 @@ class FormControl:
     opens: bool = False
     drawn: bool = True
     shows_errors: bool = True
+    parts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ class NetworkFields(ContentFields):
     requested_ip_address: str | None = launch_field(
         "requestedIpAddress", "string", check_address,
         form=FormControl(
-            section="network", kind="text", label=_("Requested address"), placeholder="10.42.9.10", row=1, column=2,
+            section="network", kind="text", label=_("Requested address"), placeholder="10.42.9.10", row=1, column=3,
         ),
         kubernetes="refused: the cluster gives addresses", swarm="refused: the cluster gives addresses",
     )  # fmt: skip
@@ -76,6 +76,9 @@ class NetworkFields(ContentFields):
         "domainName", "string", host_name(255),
         engine=process("Domainname", network_own=True),
         compose="domainname",
+        form=FormControl(
+            section="network", kind="text", label=_("Domain name"), placeholder="example.com", row=1, column=2
+        ),
         kubernetes="refused: the domain of a pod is that of its Service", swarm="refused: swarm has no such field",
     )  # fmt: skip
     dns: tuple[str, ...] = launch_field(

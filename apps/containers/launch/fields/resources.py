@@ -52,7 +52,10 @@ class ResourceFields(NetworkFields):
     health_check: HealthCheck | None = launch_field(
         "healthCheck", "instanceHealthCheck", nested(HealthCheck),
         compose=ComposeKey("health_check", "rancher"),
-        form=FormControl(section="health", kind="own", name="checkPort", drawn=False, opens=True),
+        form=FormControl(
+            section="health", kind="own", name="checkPort", drawn=False, opens=True,
+            parts=(("requestLine", "checkPath"),),
+        ),
         kubernetes="containers[].readinessProbe and livenessProbe",
         swarm="refused: swarm runs checks inside the container only",
     )  # fmt: skip
@@ -71,7 +74,9 @@ class ResourceFields(NetworkFields):
             ComposeKey("log_driver", "own", written=False),
             ComposeKey("log_opt", "own", written=False),
         ),
-        form=FormControl(section="command", kind="own", name="logDriver", drawn=False),
+        form=FormControl(
+            section="command", kind="own", name="logDriver", drawn=False, parts=(("config", "logOptions"),)
+        ),
         kubernetes="refused: the nodes of a cluster collect all output the same way", swarm="LogDriver",
     )  # fmt: skip
     memory: int | None = launch_field(
@@ -88,6 +93,10 @@ class ResourceFields(NetworkFields):
         "memorySwap", "int", integer(-1),
         engine=harmless("MemorySwap"),
         compose=ComposeKey("memswap_limit", "size"),
+        form=FormControl(
+            section="limits", kind="number", label=_("Memory and swap"), hint=_("MB, -1: no limit"), factor=_MIB,
+            row=1, column=2,
+        ),
         kubernetes=_NOT_PER_POD, swarm=_NOT_IN_SWARM,
     )  # fmt: skip
     memory_reservation: int | None = launch_field(
@@ -114,7 +123,7 @@ class ResourceFields(NetworkFields):
         engine=harmless("CpuShares"),
         compose="cpu_shares",
         form=FormControl(
-            section="limits", kind="number", label=_("CPU shares"), placeholder="1024", row=1, column=3
+            section="limits", kind="number", label=_("CPU shares"), placeholder="1024", row=1, column=5
         ),
         kubernetes="containers[].resources.requests.cpu, 1024 to a processor", swarm=_NOT_IN_SWARM,
     )  # fmt: skip
@@ -122,6 +131,10 @@ class ResourceFields(NetworkFields):
         "cpuSet", "string", text(high=1024, pattern=r"[0-9,-]*", hint="write it as in 0-3,6"),
         engine=harmless("CpusetCpus"),
         compose="cpuset",
+        form=FormControl(
+            section="limits", kind="text", label=_("CPU set"), hint=_("the only ones it may use"),
+            placeholder="0-3,6", row=1, column=4,
+        ),
         kubernetes=_NOT_PER_POD, swarm=_NOT_IN_SWARM,
     )  # fmt: skip
     cpu_period: int | None = launch_field(
@@ -143,7 +156,7 @@ class ResourceFields(NetworkFields):
         compose=ComposeKey("cpus", "cpus"),
         form=FormControl(
             section="limits", kind="number", name="cpus", label=_("CPUs"), placeholder=_("no limit"),
-            factor=_BILLIONTHS, row=1, column=2, opens=True,
+            factor=_BILLIONTHS, row=1, column=3, opens=True,
         ),
         kubernetes="containers[].resources.limits.cpu", swarm="Resources.Limits.NanoCPUs",
     )  # fmt: skip
@@ -152,7 +165,7 @@ class ResourceFields(NetworkFields):
         engine=harmless("PidsLimit"),
         compose="pids_limit",
         form=FormControl(
-            section="limits", kind="number", label=_("Processes"), placeholder=_("no limit"), row=1, column=4
+            section="limits", kind="number", label=_("Processes"), placeholder=_("no limit"), row=1, column=6
         ),
         kubernetes=_NOT_PER_POD, swarm="Resources.Limits.Pids",
     )  # fmt: skip
@@ -173,7 +186,7 @@ class ResourceFields(NetworkFields):
         compose=ComposeKey("shm_size", "size"),
         form=FormControl(
             section="limits", kind="number", label=_("Shared memory"), hint="MB", placeholder="64", factor=_MIB,
-            row=1, column=5,
+            row=1, column=7,
         ),
         kubernetes="emptyDir with medium Memory at /dev/shm", swarm="ContainerSpec.Mounts: tmpfs at /dev/shm",
     )  # fmt: skip

@@ -89,6 +89,10 @@ class RightsFields(ResourceFields):
         options=("host",),
         engine=ruled("PidMode"),
         compose="pid",
+        form=FormControl(
+            section="limits", kind="choice", label=_("PID mode"), options=("host",), empty_option=_("private"),
+            row=1, column=8,
+        ),
         kubernetes="hostPID", swarm=_NOT_IN_SWARM,
     )  # fmt: skip
     ipc_mode: str | None = launch_field(
