@@ -67,7 +67,7 @@ def check_requested_address(config: LaunchConfig, environment_id: int, at: str =
     asked = requested_address(config)
     if not asked:
         return
-    field = at + _field_of_request(config)
+    field = at + field_of_address(config)
     if config.network_mode != "managed":
         raise Invalid(field, "InvalidOption", f"{asked}: only containers with networkMode managed have such addresses.")
     if why := network_of(environment_id).plan.refusal(asked):
@@ -80,10 +80,11 @@ def reserve_requested_address(row: Container, config: LaunchConfig) -> None:
         try:
             claim_address(Claim(row.environment_id, row.pk, row.uuid, None, requested=asked, name_of=_name_of))
         except AddressRefused as refused:
-            raise Invalid(_field_of_request(config), "InvalidOption", str(refused)) from None
+            raise Invalid(field_of_address(config), "InvalidOption", str(refused)) from None
 
 
-def _field_of_request(config: LaunchConfig) -> str:
+def field_of_address(config: LaunchConfig) -> str:
+    """Which field of a configuration has the address that it asks for."""
     return "requestedIpAddress" if config.requested_ip_address else "labels"
 
 

@@ -75,6 +75,22 @@ def is_unknown_rule(label: str) -> bool:
     return label.startswith(PREFIX) and label.removeprefix(PREFIX) not in _RULE_NAMES
 
 
+def malformed_rule(label: str, text: str) -> str | None:
+    """What of a rule about labels has not both sides of `name=value`; None if all of it has, or it is no such rule.
+
+    Nothing between two commas is no rule; templates end their lists with a comma. Rows from before this was refused
+    may have a name alone, which goes on asking for any value.
+    """
+    rule = label.removeprefix(PREFIX)
+    if not label.startswith(PREFIX) or rule not in _RULE_NAMES or not rule.startswith((HOST_LABEL, CONTAINER_LABEL)):
+        return None
+    for part in text.split(","):
+        name, _equals, value = part.partition("=")
+        if part.strip() and not (name.strip() and value.strip()):
+            return part.strip()
+    return None
+
+
 def _rules_about(subject: Subject, labels: Mapping[str, str]) -> Iterator[AffinityRule]:
     for soft in (False, True):
         for wanted in (True, False):

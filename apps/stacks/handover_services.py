@@ -17,6 +17,7 @@ from apps.stacks.lifecycle import REPLACEABLE
 from apps.stacks.locks import require_unlocked
 from apps.stacks.models import Service, ServiceLink, Slot
 from apps.stacks.new_services import check_scale
+from apps.stacks.one_address import check_scaled
 from apps.stacks.service_options import without_containers
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
 
@@ -48,6 +49,7 @@ def service_hand_over(row: Service, target: Service, *, actor: Actor, strategy: 
     that this one has left keep these names. Raises `Invalid`, `Forbidden`, `ActionNotAvailable`, `Conflict`.
     """
     _check_pair(row, target)
+    _check_final_scale(target, strategy.final_scale)
     settings = {
         "batchSize": strategy.batch_size,
         "intervalMillis": strategy.interval_ms,
@@ -81,6 +83,13 @@ def _links_to(row: Service, target: Service) -> list[ServiceLink]:
     return list(
         ServiceLink.objects.filter(target=row, selected=False).exclude(service=target).select_related("service")
     )
+
+
+def _check_final_scale(target: Service, scale: int) -> None:
+    try:
+        check_scaled(target, {"scale": scale})
+    except Invalid as problem:
+        raise Invalid(f"{AT}finalScale", problem.code, problem.message) from None
 
 
 def _check_pair(row: Service, target: Service) -> None:

@@ -20,6 +20,7 @@ from apps.core.errors import Invalid
 from apps.stacks.balancer.services import balancer_unit, check_settings, describe_balancer
 from apps.stacks.lost_host_policy import lost_after_from_labels, parse_lost_after
 from apps.stacks.models import Service, Stack
+from apps.stacks.one_address import check_one_address
 from apps.stacks.scale_policy import ScalePolicy
 from apps.stacks.scheduled_services import check_schedulable, new_schedule
 from apps.stacks.service_options import BALANCER, DEFAULT_OPTIONS, SERVICE, ServiceOptions
@@ -154,9 +155,11 @@ def build_service(
     if options.kind not in {SERVICE, BALANCER}:
         return row  # nothing is made from its configuration
     check_launchable(row, primary, at="launchConfig.", subject=name, find_policy=find_policy)
+    check_one_address(row, primary, "launchConfig.")
     for each in stored:
         at = f"secondaryLaunchConfigs.{each.name}."
         check_launchable(row, each.config, at=at, subject=f"{name}, {each.name}", find_policy=find_policy)
+        check_one_address(row, each.config, at)
     return row
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.launch.values import HealthCheck
+from apps.containers.launch.values import HealthCheck, check_request
 from apps.core.errors import Invalid
 from apps.stacks.balancer.launch import BALANCER_IMAGES, config_of_balancer
 from apps.stacks.balancer.settings import BalancerSettings
@@ -149,7 +149,9 @@ def parse_target(
     if given and hostname:
         reason = "Give externalIpAddresses or a hostname, not both: a name leads to one or the other."
         raise Invalid("hostname", "InvalidOption", reason)
-    check = HealthCheck.from_wire(health_check, at="healthCheck.").to_wire() if health_check else None
+    check, at = None, "healthCheck."
+    if health_check:
+        check = check_request(HealthCheck.from_wire(health_check, at=at), at).to_wire()
     return ExternalTarget(_check_addresses(given), _check_hostname(hostname) if hostname else "", check)
 
 

@@ -39,6 +39,7 @@ from apps.stacks.new_services import (
     link_name,
     service_taken,
 )
+from apps.stacks.one_address import check_scaled
 from apps.stacks.removed_links import RemovedServiceLink
 from apps.stacks.revisions import save_first_revisions
 from apps.stacks.scheduled_services import activation_columns, service_run_now
@@ -192,6 +193,7 @@ def service_update(
     """
     check_in_place(row, options)
     allowed = service_columns(row, lost_host=lost_host, options=options, **changes)
+    check_scaled(row, allowed)
     if allowed.get("name", row.name) != row.name:
         allowed["name"] = _check_service_name(allowed["name"], row.stack, exclude_pk=row.pk)
         check_sidekick_names(row.stack, [allowed["name"]], exclude_pk=row.pk)

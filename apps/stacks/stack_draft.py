@@ -15,6 +15,7 @@ from apps.stacks.compose import parse
 from apps.stacks.lost_host_policy import policy_name
 from apps.stacks.models import Service, Stack
 from apps.stacks.new_services import build_service, check_name, service_taken
+from apps.stacks.one_address import check_scaled, with_counts
 from apps.stacks.revisions import next_number
 from apps.stacks.service_policies import by_actor, columns_by_actor
 from apps.stacks.services import service_columns
@@ -188,7 +189,8 @@ def _prepare(
     columns = columns_by_actor(setting_columns(row, change), actor)
     if change.what == UPGRADE:
         _require_allowed(row, "upgrade", actor)
-        return ServiceStep(change, row, prepare_return(row, change), columns)
+        return ServiceStep(change, row, prepare_return(with_counts(row, columns), change), columns)
+    check_scaled(row, columns)
     if columns:
         _require_allowed(row, in_place_action(row), actor)
     return ServiceStep(change, row, columns=columns)

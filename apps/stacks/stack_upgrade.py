@@ -19,6 +19,7 @@ from apps.stacks.balancer.targets import parse_target_ports
 from apps.stacks.locks import require_unlocked
 from apps.stacks.models import Service, ServiceRevision, Stack
 from apps.stacks.new_services import SERVICE_NAME_ONCE, describe_service, service_taken
+from apps.stacks.one_address import with_counts
 from apps.stacks.port_shortage import draft_port_shortage
 from apps.stacks.revisions import check_note, save_first_revisions, shown_unit
 from apps.stacks.services import links_set, removal_columns
@@ -332,7 +333,7 @@ def _step_back(now: StackNow, change: ServiceChange, actor: Actor) -> ServiceSte
     if not row.LIFECYCLE.allows("upgrade", row.display_state):
         why = f"{row.name} is {row.display_state} by an upgrade of its own: finish or roll back that first."
         raise Invalid("action", "InvalidState", why)
-    return ServiceStep(change, row, prepare_return(row, change), columns)
+    return ServiceStep(change, row, prepare_return(with_counts(row, columns), change), columns)
 
 
 def _way_back(row: Service, change: ServiceChange) -> str:

@@ -25,6 +25,7 @@ from apps.stacks.handover_services import handover_columns, links_back
 from apps.stacks.lifecycle import REPLACEABLE
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.new_services import check_launchable, check_scale_policy
+from apps.stacks.one_address import check_one_address
 from apps.stacks.revision_links import keep_links, links_of_revision, selector_of_revision
 from apps.stacks.revisions import (
     check_note,
@@ -237,18 +238,21 @@ def _next_configs(
     if config is not None:
         check_launchable(row, primary, at=at, subject=row.name)
         check_scale_policy(row.scale_policy or None, primary)
-    _check_schedule(row, primary, stored)
+        check_one_address(_upgraded(row, primary, stored), primary, at)
+    check_schedulable(_upgraded(row, primary, stored))
     for each in stored:
         if each.version == number:
             field = f"secondaryLaunchConfigs.{each.name}."
             check_launchable(row, each.config, at=field, subject=f"{row.name}, {each.name}")
+            check_one_address(_upgraded(row, primary, stored), each.config, field)
     return primary, stored
 
 
-def _check_schedule(row: Service, config: LaunchConfig, sidekicks: Sequence[Sidekick]) -> None:
+def _upgraded(row: Service, config: LaunchConfig, sidekicks: Sequence[Sidekick]) -> Service:
+    """A copy of the service, not to be saved, as it would be."""
     upgraded = copy(row)
     upgraded.spec, upgraded.secondary = config.to_json(), [each.to_json() for each in sidekicks]
-    check_schedulable(upgraded)
+    return upgraded
 
 
 def service_return_to(row: Service, number: int, *, actor: Actor, strategy: UpgradeStrategy, note: str = "") -> Service:

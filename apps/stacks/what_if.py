@@ -23,6 +23,7 @@ from apps.hosts.placement import Placed, PlacementRequirements, choose_host
 from apps.stacks.goal import ON_HOSTS, global_hosts, goal_of
 from apps.stacks.models import Service, Slot
 from apps.stacks.new_services import check_scale
+from apps.stacks.one_address import check_scaled
 from apps.stacks.plan import REMOVED_STATES, free_numbers
 from apps.stacks.readiness import ReadyRule, min_ready_seconds
 from apps.stacks.rollout import upgrade_view
@@ -140,6 +141,7 @@ def what_if_scaled(row: Service, scale: Any) -> WhatIf:
         why = "runs one container on each host" if row.has_containers else "has no containers of its own"
         why = "has one container for each run" if row.schedule else why
         raise Invalid("scale", "InvalidOption", f"{row.name} {why}, so that there is no scale to try.")
+    check_scaled(row, {"scale": wanted})
     tried = copy(row)
     tried.desired, tried.scale = "active", wanted
     slots = list(_slots(service=row))

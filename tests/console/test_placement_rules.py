@@ -16,8 +16,7 @@ from apps.stacks.models import Service, Stack
 
 WORDS = st.text("abz/._-${}", min_size=1, max_size=8)
 ROWS = st.one_of(
-    st.tuples(st.just("host_label"), WORDS, st.one_of(st.just(""), WORDS)),
-    st.tuples(st.just("container_label"), WORDS, st.one_of(st.just(""), WORDS)),
+    st.tuples(st.sampled_from(["host_label", "container_label"]), WORDS, WORDS),
     st.tuples(st.sampled_from(["service", "container"]), st.just(""), WORDS),
 )
 STRENGTHS = st.sampled_from(["must", "must_not", "should", "should_not"])
@@ -27,7 +26,7 @@ STRENGTHS = st.sampled_from(["must", "must_not", "should", "should_not"])
     ("row", "label", "text"),
     [
         (("must", "host_label", "disk", "ssd"), "host_label", "disk=ssd"),
-        (("should_not", "host_label", "spot", ""), "host_label_soft_ne", "spot"),
+        (("should_not", "host_label", "spot", "true"), "host_label_soft_ne", "spot=true"),
         (("must_not", "container_label", "app", "db"), "container_label_ne", "app=db"),
         (("should", "container", "", "shop_web_1"), "container_soft", "shop_web_1"),
         (
@@ -52,7 +51,7 @@ def test_what_is_read_back_means_the_same(rules: list[tuple[str, tuple[str, str,
     assert with_rules(others, rows) == labels
 
 
-@pytest.mark.parametrize("text", ["", "a,,b", "a=", "=b", " "])
+@pytest.mark.parametrize("text", ["", "a,,b", "a=", "=b", " ", "a", "a=b,c"])
 def test_a_label_that_no_sentence_can_hold_stays_a_label(text: str):
     labels = {f"{PREFIX}host_label": text}
     assert take_rules(labels) == ([], labels)
@@ -64,6 +63,8 @@ def test_a_label_that_no_sentence_can_hold_stays_a_label(text: str):
     ("row", "words"),
     [
         (("must", "host_label", "", "ssd"), "name of the label"),
+        (("must", "host_label", "disk", ""), "value that the label disk has"),
+        (("must", "container_label", "app", ""), "value that the label app has"),
         (("must", "host_label", "a,b", "c"), "commas"),
         (("must", "host_label", "a=b", "c"), "“=”"),
         (("perhaps", "host_label", "a", "b"), "from the list"),
@@ -114,6 +115,31 @@ def test_a_wrong_rule_is_shown_in_the_form_and_makes_nothing(shop: Stack, at: An
     assert "Enter the name of the label" in answer.content.decode()
     assert 'value="ssd"' in answer.content.decode()
     assert not Service.all_objects.filter(name="api").exists()
+
+
+def test_a_label_that_is_no_rule_is_refused_at_the_labels(shop: Stack, at: Any, browser_as: Any):
+    form = {"name": "api", "image": "nginx", "scale": "1", "labels": f"{PREFIX}host_label=foo"}
+    answer = browser_as("bob").post(at("service-new", stack=shop.pk), form)
+    assert answer.status_code == 422
+    assert "write name=value" in answer.content.decode()
+    assert not Service.all_objects.filter(name="api").exists()
+
+
+def test_a_rule_of_before_that_names_no_value_is_shown_as_a_label_and_can_be_corrected(
+    shop: Stack, at: Any, browser_as: Any, run_loop: Any
+):
+    bob = browser_as("bob")
+    form = {"name": "api", "image": "nginx", "scale": "1", "runs": "number"}
+    bob.post(at("service-new", stack=shop.pk), form)
+    run_loop()
+    row = Service.all_objects.get(name="api")
+    row.spec = {**row.spec, "labels": {f"{PREFIX}host_label": "ssd"}}
+    row.save(update_fields=["spec"])
+    path, upgrade = at("service-upgrade", pk=row.pk), {"batchSize": "1", "interval": "2", "order": "stop-first"}
+    assert f"{PREFIX}host_label=ssd" in bob.get(path).content.decode()
+    assert bob.post(path, {**form, **upgrade, "labels": f"{PREFIX}host_label=ssd=true"}).status_code < 400
+    row.refresh_from_db()
+    assert dict(row.config.labels) == {f"{PREFIX}host_label": "ssd=true"}
 
 
 def test_rows_without_a_rule_are_left_out():

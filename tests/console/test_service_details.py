@@ -30,7 +30,8 @@ def test_they_are_given_copied_and_changed_without_a_new_container(shop: Stack, 
         "selector_container": "app in (a, b)",
         "metadata": "team: shop\nports: [1, 2]",
     }
-    answer = bob.post(at("service-new", stack=shop.pk), {**FORM, **given, "requestedIpAddress": "10.42.9.9"})
+    one = {"scale": "1", "requestedIpAddress": "10.42.9.9"}
+    answer = bob.post(at("service-new", stack=shop.pk), {**FORM, **given, **one})
     assert answer.status_code < 400, answer.content.decode()
     row = made()
     assert (row.selector_link, row.selector_container) == ("role=db", "app in (a, b)")
@@ -41,11 +42,22 @@ def test_they_are_given_copied_and_changed_without_a_new_container(shop: Stack, 
         assert "team: shop" in shown
         assert 'value="role=db"' in shown
     config = row.spec
-    edited = {"name": "api", "description": "", "scale": "2", "details": "on", "metadata": "team: ops"}
+    edited = {"name": "api", "description": "", "scale": "1", "details": "on", "metadata": "team: ops"}
     assert bob.post(at("service-edit", pk=row.pk), edited).status_code < 400
     row = made()
     assert (row.metadata, row.selector_link, row.address_settings) == ({"team": "ops"}, "", {"retainIp": False})
     assert row.spec == config
+
+
+def test_an_address_of_one_container_is_refused_for_two_at_its_control(shop: Stack, at: Any, bob: Any):
+    answer = bob.post(at("service-new", stack=shop.pk), {**FORM, "requestedIpAddress": "10.42.9.9"})
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "api asks for 10.42.9.9" in page[page.index('name="requestedIpAddress"') :][:600]
+    bob.post(at("service-new", stack=shop.pk), {**FORM, "scale": "1", "requestedIpAddress": "10.42.9.9"})
+    answer = bob.post(at("service-edit", pk=made().pk), {"name": "api", "description": "", "scale": "2"})
+    assert answer.status_code == 422
+    assert "api asks for 10.42.9.9" in answer.content.decode()
 
 
 def test_a_form_without_them_takes_nothing_away(shop: Stack, at: Any, bob: Any):

@@ -194,6 +194,8 @@ def test_ports_take_effect_only_on_networks_of_one_s_own(mode: str, count: int) 
         ({"healthCheck": {}}, "healthCheck.port", "MissingRequired"),
         ({"healthCheck": {"port": 0}}, "healthCheck.port", "MinLimitExceeded"),
         ({"healthCheck": {"port": 1, "requestLine": "GET /\x07"}}, "healthCheck.requestLine", "InvalidCharacters"),
+        ({"healthCheck": {"port": 1, "requestLine": "WAT"}}, "healthCheck.requestLine", "InvalidFormat"),
+        ({"healthCheck": {"port": 1, "requestLine": "GET up HTTP/1.0"}}, "healthCheck.requestLine", "InvalidFormat"),
         (
             {"healthCheck": {"port": 1, "strategy": "recreateOnQuorum"}},
             "healthCheck.recreateOnQuorumStrategyConfig",

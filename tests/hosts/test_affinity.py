@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.hosts.affinity import PREFIX, STACK_SERVICE_LABEL, is_unknown_rule, parse_rules, substitute_names
+from apps.hosts.affinity import (
+    PREFIX,
+    STACK_SERVICE_LABEL,
+    is_unknown_rule,
+    malformed_rule,
+    parse_rules,
+    substitute_names,
+)
 from apps.hosts.fleet import Fleet, HostView, Neighbour
 from apps.hosts.placement import Placed, PlacementRequirements, Unplaced, choose_host
 from bench.placement import place_all
@@ -148,6 +155,30 @@ def test_dropped_preferences_are_named_for_the_host_that_was_chosen() -> None:
 )
 def test_a_misspelt_rule_is_found(label: str, unknown: bool) -> None:
     assert is_unknown_rule(PREFIX + label) is unknown
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "part"),
+    [
+        ("host_label", "foo", "foo"),
+        ("host_label", "a=b, foo ,c=d", "foo"),
+        ("host_label_soft", "a=", "a="),
+        ("container_label_ne", "=b", "="),
+        ("container_label_soft_ne", " = ", "="),
+        ("host_label", "", None),
+        ("host_label", "a=b", None),
+        ("host_label", "a=b=c", None),
+        ("container_label", "a=b,", None),
+        ("container_label", "io.rancher.stack_service.name=$${stack_name}/$${service_name}", None),
+        ("container", "shop_db_1", None),
+        ("container_ne", "x", None),
+        ("host_labels", "foo", None),
+    ],
+)
+def test_a_rule_about_labels_has_a_name_and_a_value(rule: str, text: str, part: str | None) -> None:
+    found = malformed_rule(PREFIX + rule, text)
+    assert found is None if part is None else found is not None and part in found
+    assert malformed_rule(rule, text) is None
 
 
 def test_a_label_of_any_length_gives_a_short_reason() -> None:

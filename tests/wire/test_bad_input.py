@@ -15,6 +15,8 @@ from tests.wire.api_client import ApiClient
 
 IMAGE = "docker:sim/nginx:1"
 LONG = "x" * 1024 * 1024
+ONE = {"imageUuid": IMAGE}
+RULE = "io.rancher.scheduler.affinity:host_label"
 TABLES = (Stack, Service, Container, Host, Environment, ApiKey, Member, ServiceLink, Operation)
 
 CONTAINERS: list[tuple[dict[str, Any], str]] = [
@@ -44,6 +46,8 @@ CONTAINERS: list[tuple[dict[str, Any], str]] = [
     ({"imageUuid": IMAGE, "restartPolicy": {"name": "often"}}, "restartPolicy.name"),
     ({"imageUuid": IMAGE, "networkMode": "space"}, "networkMode"),
     ({"imageUuid": IMAGE, "healthCheck": {}}, "healthCheck.port"),
+    ({"imageUuid": IMAGE, "healthCheck": {"port": 80, "requestLine": "WAT"}}, "healthCheck.requestLine"),
+    ({"imageUuid": IMAGE, "labels": {RULE: "foo"}}, "labels"),
     ({"imageUuid": IMAGE, "count": 0}, "count"),
     ({"imageUuid": IMAGE, "count": 10**6}, "count"),
     ({"imageUuid": IMAGE, "requestedHostId": "1h999"}, "requestedHostId"),
@@ -70,6 +74,26 @@ SERVICES: list[tuple[dict[str, Any], str]] = [
     ({"name": "x", "environmentId": "STACK", "scale": 1.5, "launchConfig": {"imageUuid": IMAGE}}, "scale"),
     ({"name": "x", "environmentId": "STACK", "scale": True, "launchConfig": {"imageUuid": IMAGE}}, "scale"),
     ({"name": "x", "environmentId": "STACK", "metadata": [], "launchConfig": {"imageUuid": IMAGE}}, "metadata"),
+    (
+        {"name": "x", "environmentId": "STACK", "scale": 2, "launchConfig": {**ONE, "requestedIpAddress": "10.42.9.9"}},
+        "requestedIpAddress",
+    ),
+    (
+        {
+            "name": "x",
+            "environmentId": "STACK",
+            "launchConfig": {**ONE, "labels": {"io.rancher.scheduler.affinity:container_label_ne": "a=b,=c"}},
+        },
+        "labels",
+    ),
+    (
+        {
+            "name": "x",
+            "environmentId": "STACK",
+            "launchConfig": {**ONE, "healthCheck": {"port": 80, "requestLine": "/up"}},
+        },
+        "healthCheck.requestLine",
+    ),
     (
         {"name": "x", "environmentId": "STACK", "metadata": {"a": "\0"}, "launchConfig": {"imageUuid": IMAGE}},
         "metadata",

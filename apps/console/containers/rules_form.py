@@ -27,7 +27,7 @@ RuleRow = tuple[str, str, str, str]
 def take_rules(labels: Mapping[str, str]) -> tuple[list[RuleRow], dict[str, str]]:
     """The rules among the labels as rows, and the labels that are left.
 
-    A label that no row can hold stays a label: one without a rule in it, or with a rule for an empty value.
+    A label that no row can hold stays a label: one without a rule in it, or with a rule that has one side only.
     """
     rows: list[RuleRow] = []
     others: dict[str, str] = {}
@@ -44,11 +44,11 @@ def _rows_of(strength: str, subject: str, text: str) -> list[RuleRow] | None:
     rows = []
     for part in (each.strip() for each in text.split(",")):
         name, equals, value = (word.strip() for word in part.partition("="))
-        if not part or (equals and not (name and value)):
+        if not part or ((equals or subject != CONTAINER) and not (name and value)):
             return None
         if subject == CONTAINER:
             rows.append((strength, CONTAINER, "", part))
-        elif subject == CONTAINER_LABEL and name == STACK_SERVICE_LABEL and value:
+        elif subject == CONTAINER_LABEL and name == STACK_SERVICE_LABEL:
             rows.append((strength, SERVICE, "", value))
         else:
             rows.append((strength, subject, name, value))
@@ -84,4 +84,6 @@ def _label_of(strength: str, subject: str, name: str, value: str) -> tuple[str, 
         return f"{PREFIX}{CONTAINER_LABEL if subject == SERVICE else CONTAINER}{_SUFFIXES[strength]}", text
     if not name:
         raise Invalid(FIELD, "MissingRequired", _("Enter the name of the label that the rule is about."))
-    return f"{PREFIX}{subject}{_SUFFIXES[strength]}", f"{name}={value}" if value else name
+    if not value:
+        raise Invalid(FIELD, "MissingRequired", _("Enter the value that the label %(name)s has.") % {"name": name[:63]})
+    return f"{PREFIX}{subject}{_SUFFIXES[strength]}", f"{name}={value}"

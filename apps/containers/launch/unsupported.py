@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.kind_labels import GLOBAL_LABEL, is_switched_on
 from apps.core.errors import Invalid
-from apps.hosts.affinity import is_unknown_rule
+from apps.hosts.affinity import MAX_WORDS, is_unknown_rule, malformed_rule
 
 _NOT_YET = "is not supported yet"
 _AGENT = f"API keys for containers {_NOT_YET}; make a key and hand it over in `environment`"
@@ -63,6 +63,8 @@ def check_supported(config: LaunchConfig, at: str = "", *, in_service: bool = Fa
             found = SERVICE_LABELS.get(label)
         if found is not None:
             raise Invalid(f"{at}labels", "InvalidOption", f"The label {label}: {found}.")
+        if (found := malformed_label(config, label)) is not None:
+            raise Invalid(f"{at}labels", "InvalidFormat", f"The label {label}: {found}.")
 
 
 def unsupported_label(config: LaunchConfig, label: str) -> str | None:
@@ -70,6 +72,12 @@ def unsupported_label(config: LaunchConfig, label: str) -> str | None:
     if is_unknown_rule(label):
         return "no such rule is supported; host_label, container_label and container take _ne, _soft and _soft_ne"
     return UNSUPPORTED_LABELS.get(label) if is_switched_on(config, label) else None
+
+
+def malformed_label(config: LaunchConfig, label: str) -> str | None:
+    """What is wrong with the value of a label; None for any that can be followed."""
+    part = malformed_rule(label, str(config.labels[label]))
+    return None if part is None else f"{part[:MAX_WORDS]!r} is no rule: write name=value, with commas between several"
 
 
 def ignored_labels(config: LaunchConfig) -> list[str]:

@@ -22,6 +22,7 @@ from apps.core.fields import (
     text,
     wire,
 )
+from health_checks.request import is_request
 
 MAX_VALUE_LENGTH = 128 * 1024  # Linux refuses a longer argument or environment entry
 NAME_HINT = "use letters, digits, '-', '_' and '.'"
@@ -228,6 +229,18 @@ class HealthCheck(WireObject):
             name = f"{at}recreateOnQuorumStrategyConfig"
             raise Invalid(name, "MissingRequired", "A health check that re-creates on quorum needs its quorum.")
         return found
+
+
+def check_request(check: HealthCheck, at: str) -> HealthCheck:
+    """The check, of a client; raises `Invalid` at `requestLine` if no server understands what it would send.
+
+    Not part of `HealthCheck.from_wire`, by which what is stored is read: rows from before this rule stay readable.
+    """
+    line = check.request_line or ""
+    if line.strip() and not is_request(line):
+        remedy = "write a method, a path and the version, as in GET /up HTTP/1.0; leave it out for a TCP connection."
+        raise Invalid(f"{at}requestLine", "InvalidFormat", f"{line[:100]!r} is no request line: {remedy}")
+    return check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

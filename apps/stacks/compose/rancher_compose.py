@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.containers.launch.fields.rights import MAX_DRAIN_MS
-from apps.containers.launch.values import HealthCheck
+from apps.containers.launch.values import HealthCheck, check_request
 from apps.core.errors import Invalid
 from apps.core.fields import Check, boolean, integer, text
 from apps.stacks.batches import MAX_BATCH, MAX_INTERVAL, MAX_READY, MIN_INTERVAL
@@ -138,7 +138,8 @@ def _read_strategy(value: Any) -> dict[str, Any]:
 def _read_health_check(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise Invalid("health_check", "InvalidFormat", "health_check must be a map.")
-    return HealthCheck.from_wire(_wire_health_check(value), at="health_check.").to_wire()
+    at = "health_check."
+    return check_request(HealthCheck.from_wire(_wire_health_check(value), at=at), at).to_wire()
 
 
 def _wire_health_check(value: Any) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.launch.unsupported import ignored_labels, unsupported_label
+from apps.containers.launch.unsupported import ignored_labels, malformed_label, unsupported_label
 from apps.core.errors import Invalid
 from apps.core.fields import integer
 from apps.stacks.balancer.launch import BALANCER_IMAGES, with_listeners
@@ -202,6 +202,9 @@ class ServiceParser:
             if (reason_of_label := unsupported_label(config, label)) is not None:
                 message = f"the label {label}: {reason_of_label}"
                 raise self._error(self._body.line("labels"), message, "InvalidOption")
+            if (reason_of_label := malformed_label(config, label)) is not None:
+                message = f"the label {label}: {reason_of_label}"
+                raise self._error(self._body.line("labels"), message)
         self._warnings += [f"{self._name}: {text}" for text in ignored_labels(config)]
         return config
 
