@@ -155,11 +155,9 @@ def build_service(
     if options.kind not in {SERVICE, BALANCER}:
         return row  # nothing is made from its configuration
     check_launchable(row, primary, at="launchConfig.", subject=name, find_policy=find_policy)
-    check_one_address(row, primary, "launchConfig.")
     for each in stored:
         at = f"secondaryLaunchConfigs.{each.name}."
         check_launchable(row, each.config, at=at, subject=f"{name}, {each.name}", find_policy=find_policy)
-        check_one_address(row, each.config, at)
     return row
 
 
@@ -185,9 +183,10 @@ def _check_parts(row: Service) -> None:
 def check_launchable(
     row: Service, config: LaunchConfig, *, at: str, subject: str, find_policy: Callable[[int], Policy] = policy_of
 ) -> None:
-    """Raise `Invalid` unless containers of the service may be made from the configuration."""
+    """Raise `Invalid` unless containers of the service, as many as the row says, may be made from the configuration."""
     check_supported(config, at=at, in_service=True)
     check_global(config, at=at)
+    check_one_address(row, config, at)
     check_references(config, row.environment_id, at=at)
     check_reservations(config, row.environment_id, at=at)
     enforce_policy(config, row.environment_id, at=at, subject=subject, find_policy=find_policy)
@@ -203,6 +202,12 @@ def check_sidekick_names(stack: Stack, names: Iterable[str], exclude_pk: int | N
         taken = {service.lower(), *map(str.lower, sidekicks)}
         if both := taken & wanted.keys():
             raise service_taken(wanted[both.pop()])
+
+
+def check_own_sidekicks(row: Service, name: str) -> None:
+    """Raise `Invalid` if one of the service's own sidekicks has the name that it is to have."""
+    if name.lower() in {each.name.lower() for each in row.sidekicks}:
+        raise service_taken(name)
 
 
 def check_global(config: LaunchConfig, at: str = "") -> None:

@@ -33,6 +33,7 @@ from apps.stacks.new_services import (
     build_service,
     check_metadata,
     check_name,
+    check_own_sidekicks,
     check_scale,
     check_sidekick_names,
     describe_service,
@@ -172,11 +173,6 @@ def service_create(
     return row
 
 
-def _check_own_sidekicks(row: Service, name: str) -> None:
-    if name.lower() in {each.name.lower() for each in row.sidekicks}:
-        raise service_taken(name)
-
-
 def service_update(
     row: Service,
     *,
@@ -197,7 +193,7 @@ def service_update(
     if allowed.get("name", row.name) != row.name:
         allowed["name"] = _check_service_name(allowed["name"], row.stack, exclude_pk=row.pk)
         check_sidekick_names(row.stack, [allowed["name"]], exclude_pk=row.pk)
-        _check_own_sidekicks(row, allowed["name"])
+        check_own_sidekicks(row, allowed["name"])
     held = undo_columns(undo_seconds) if allowed.get("scale", row.scale) < row.scale else {}
     with transaction.atomic(), unique_or(service_taken(str(allowed.get("name", row.name))), SERVICE_NAME_ONCE):
         held |= revision_in_place(row, allowed, actor)

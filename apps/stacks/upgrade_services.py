@@ -25,7 +25,6 @@ from apps.stacks.handover_services import handover_columns, links_back
 from apps.stacks.lifecycle import REPLACEABLE
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.new_services import check_launchable, check_scale_policy
-from apps.stacks.one_address import check_one_address
 from apps.stacks.revision_links import keep_links, links_of_revision, selector_of_revision
 from apps.stacks.revisions import (
     check_note,
@@ -230,21 +229,20 @@ def _next_configs(
     if {each.name for each in sidekicks} != {each.name for each in row.sidekicks}:
         wanted = with_label(wanted, [each.name for each in sidekicks])
     primary, stored = check_unit(row.name, wanted, sidekicks)
+    upgraded = _upgraded(row, primary, stored)
     if config is None and stored == row.sidekicks:
         raise Invalid(at.removesuffix("."), "InvalidOption", "Nothing is to be upgraded: all is as it was.")
     if config is not None and is_without_image(config.image) and row.has_containers:
         reason = f"{NO_IMAGE} stands for no containers; stop or remove the service instead."
         raise Invalid(f"{at}imageUuid", "InvalidOption", reason)
     if config is not None:
-        check_launchable(row, primary, at=at, subject=row.name)
+        check_launchable(upgraded, primary, at=at, subject=row.name)
         check_scale_policy(row.scale_policy or None, primary)
-        check_one_address(_upgraded(row, primary, stored), primary, at)
-    check_schedulable(_upgraded(row, primary, stored))
+    check_schedulable(upgraded)
     for each in stored:
         if each.version == number:
             field = f"secondaryLaunchConfigs.{each.name}."
-            check_launchable(row, each.config, at=field, subject=f"{row.name}, {each.name}")
-            check_one_address(_upgraded(row, primary, stored), each.config, field)
+            check_launchable(upgraded, each.config, at=field, subject=f"{row.name}, {each.name}")
     return primary, stored
 
 

@@ -361,28 +361,6 @@ def test_what_is_not_done_yet_is_refused_in_words(body: str):
     assert "support" in problem.message
 
 
-@pytest.mark.parametrize("text", ["foo", "a=b,foo", "a=", "=b"])
-def test_a_rule_without_name_and_value_is_refused_with_its_line(text: str):
-    problem = refusal(f"labels:\n  io.rancher.scheduler.affinity:host_label: '{text}'")
-    assert problem.code == "InvalidFormat"
-    assert "line 4: web: the label io.rancher.scheduler.affinity:host_label: " in problem.message
-    assert "write name=value" in problem.message
-
-
-@pytest.mark.parametrize("text", ["", "a=b,", "${UNSET}"])
-def test_a_rule_about_nothing_asks_for_nothing(text: str):
-    assert len(web(f"labels:\n  io.rancher.scheduler.affinity:host_label: '{text}'").config.labels) == 1
-
-
-@pytest.mark.parametrize("image", ["nginx", "rancher/external-service"])
-def test_a_check_that_sends_no_request_is_refused(image: str):
-    extras = "web:\n  external_ips: [192.0.2.7]\n  health_check: {port: 80, request_line: WAT}\n"
-    with pytest.raises(Invalid) as refused:
-        parse(f"web:\n  image: {image}\n", extras)
-    assert (refused.value.field, refused.value.code) == ("rancherCompose", "InvalidFormat")
-    assert "'WAT' is no request line: write a method, a path" in refused.value.message
-
-
 def test_a_global_service_is_one_in_either_way_of_writing():
     stack = parse(
         "services: {a: {image: x, deploy: {mode: global}, labels: {b: c}},"
