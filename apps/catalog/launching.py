@@ -208,6 +208,7 @@ def files_of_version(
         variables=files.variables,
         external_id=version_id(version).external_id,
         note=base.note or f"{version.template.name} {version.version}",
+        notes=(*base.notes, *files.warnings),
     )
 
 

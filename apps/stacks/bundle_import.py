@@ -52,4 +52,5 @@ def files_of_bundle(bundle: bytes, files: StackFiles) -> StackFiles:
         docker_compose=found.docker_compose,
         rancher_compose=found.rancher_compose,
         variables={**found.variables, **(files.variables or {})},
+        notes=found.notes,
     )

@@ -43,7 +43,8 @@ class StackFiles:
 
     `remove_missing` has the services go that the file does not have, `only` leaves all but these services as they are,
     `based_on` is the basis of the preview that was looked at, `note` is for the revision. `strategy` comes before what
-    the file says of how upgrades go on; `force` has containers replaced also where nothing of them has changed.
+    the file says of how upgrades go on; `force` has containers replaced also where nothing of them has changed. `notes`
+    say what was left out already when the files were made.
     """
 
     docker_compose: str | None = None
@@ -56,6 +57,7 @@ class StackFiles:
     only: tuple[str, ...] = ()
     strategy: Mapping[str, int] = field(default_factory=dict)
     force: bool = False
+    notes: tuple[str, ...] = ()
 
     def chosen(self, services: dict[str, ServiceState]) -> dict[str, ServiceState]:
         """Those of the file's services that are meant. Raises `Invalid`."""
@@ -145,7 +147,7 @@ def draft_from_files(now: StackNow, files: StackFiles, actor: Actor) -> StackDra
     changes = plan_stack(
         now.states, wanted, shown=now.as_read_back(), remove_missing=files.remove_missing, force=files.force
     )
-    warnings = (*parsed.warnings, *(text for each in parsed.services for text in each.warnings))
+    warnings = (*files.notes, *parsed.warnings, *(text for each in parsed.services for text in each.warnings))
     sources = {
         "docker_compose": docker,
         "rancher_compose": rancher,

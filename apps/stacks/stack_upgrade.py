@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.control.models import Operation
+from apps.control.models import Operation, OperationLine
 from apps.control.services import create_all, request_change
 from apps.core.edits import StaleEdit
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
@@ -176,6 +176,7 @@ def _apply(draft: StackDraft, actor: Actor, note: str) -> None:
     changes = {**draft.sources, "revision": number, "previous_revision": before, "upgrade": upgrade}
     request = {"revision": number, "changes": {each.change.name: each.change.what for each in steps}, "note": note}
     operation = request_change(stack, "upgrade", actor=actor, changes=changes, request=request)
+    OperationLine.objects.bulk_create([OperationLine(operation=operation, text=text) for text in draft.warnings])
     _create(steps, actor, operation, revision)
     for step in steps:
         _write(step, actor, operation, revision, last)

@@ -1,4 +1,7 @@
-"""Keys that stand twice in a map: Rancher took the last one, Compose refuses them. Here the earlier goes."""
+"""Keys that stand twice in a map: Rancher took the last one, Compose refuses them. Here the earlier goes.
+
+Labels that do are left to the import, which takes the last one of every file.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class _Duplicates(BoundedLoader):
         first: dict[str, int] = {}
         for at, (key, _value) in enumerate(node.value):
             earlier = first.get(key.value)
-            if earlier is not None and not node.flow_style:
+            if earlier is not None and not node.flow_style and not self.in_labels:
                 start, end = node.value[earlier][0].start_mark, node.value[earlier + 1][0].start_mark
                 self.found.append((key.value, start.line, end.line))
             first[key.value] = at

@@ -10,7 +10,6 @@ from apps.catalog.language.duplicates import without_duplicates
 from apps.catalog.language.go_template import TemplateError, render
 from apps.catalog.language.sections import without_section
 from apps.catalog.language.service_names import with_dashes
-from apps.catalog.language.unsupported_labels import without_unsupported_labels
 from apps.core.errors import Invalid
 from apps.stacks.compose.rancher_compose import RANCHER_FIELD
 from apps.stacks.compose.service_parser import DOCKER_FIELD
@@ -89,9 +88,8 @@ class _Renderer:
         if _is_template(name, text):
             text = self._run(name, text, field)
         text, duplicates = without_duplicates(without_section(text))
-        text, labels = without_unsupported_labels(self._fill_keys(text))
-        self.warnings += [f"{name}: {each}" for each in (*duplicates, *labels)]
-        return text
+        self.warnings += [f"{name}: {each}" for each in duplicates]
+        return self._fill_keys(text)
 
     def _fill_keys(self, text: str) -> str:
         """Fill in variables that are keys, as names of volumes are: the import fills in values alone."""

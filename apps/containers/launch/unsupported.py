@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.kind_labels import GLOBAL_LABEL, is_switched_on
@@ -10,6 +11,11 @@ from apps.core.errors import Invalid
 from apps.hosts.affinity import MAX_WORDS, is_unknown_rule, malformed_rule
 
 _NOT_YET = "is not supported yet"
+_KEY_REMEDY = (
+    "as no container is given a key: make an API key, and hand it over in the variables CATTLE_URL, "
+    "CATTLE_ACCESS_KEY and CATTLE_SECRET_KEY"
+)
+_RULE_REMEDY = "as there is no such rule: host_label, container_label and container take _ne, _soft and _soft_ne"
 _AGENT = f"API keys for containers {_NOT_YET}; make a key and hand it over in `environment`"
 
 UNSUPPORTED_LABELS: Mapping[str, str] = {
@@ -72,6 +78,21 @@ def unsupported_label(config: LaunchConfig, label: str) -> str | None:
     if is_unknown_rule(label):
         return "no such rule is supported; host_label, container_label and container take _ne, _soft and _soft_ne"
     return UNSUPPORTED_LABELS.get(label) if is_switched_on(config, label) else None
+
+
+def without_unsupported_labels(config: LaunchConfig) -> tuple[LaunchConfig, list[str]]:
+    """The configuration of a file without labels that cannot be followed, and what is said about each of them.
+
+    What is asked for by itself is refused with them. A file is often somebody else's: what else it says still works, as
+    it did in Rancher, which followed no rule that it did not know.
+    """
+    found = [label for label in config.labels if unsupported_label(config, label) is not None]
+    if not found:
+        return config, []
+    labels = {label: text for label, text in config.labels.items() if label not in found}
+    remedies = (_RULE_REMEDY if is_unknown_rule(label) else _KEY_REMEDY for label in found)
+    notes = [f"the label {label[:MAX_WORDS]} is left out, {why}." for label, why in zip(found, remedies, strict=True)]
+    return replace(config, labels=labels), notes
 
 
 def malformed_label(config: LaunchConfig, label: str) -> str | None:

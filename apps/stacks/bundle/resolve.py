@@ -56,14 +56,16 @@ def resolve_bundle(files: Files) -> ResolvedBundle:
     if override:
         _merge_override(top, reader.resolve(override, ()))
     rancher = next((name for name in RANCHER_NAMES if name in files), None)
-    docker_compose = _dump(top) if reader.is_changed or override else reader.text(main)
+    is_written_anew = bool(reader.is_changed or override)
+    docker_compose = _dump(top) if is_written_anew else reader.text(main)
     rancher_compose = reader.text(rancher) if rancher else ""
     variables = reader.variables(VARIABLES_NAME, required=False)
     return ResolvedBundle(
         docker_compose,
         rancher_compose,
         {name: value for name, value in variables.items() if value is not None},
-        tuple(_notes(main, override, sorted(set(files) - reader.used))),
+        # In a file that is taken as it stands the import sees them itself.
+        (*_notes(main, override, sorted(set(files) - reader.used)), *(reader.duplicates if is_written_anew else ())),
     )
 
 
@@ -157,6 +159,7 @@ class _BundleReader:
         self._files = files
         self.used: set[str] = set()
         self.is_changed = False
+        self.duplicates: list[str] = []
         self._resolved: dict[str, LineMap] = {}
         self._merged: dict[str, LineMap] = {}
         self._room = MAX_TEXT
@@ -186,7 +189,9 @@ class _BundleReader:
 
     def _fill_in(self, path: str, chain: tuple[str, ...]) -> LineMap:
         try:
-            top = load_yaml(self.text(path), FIELD)
+            twice: list[str] = []
+            top = load_yaml(self.text(path), FIELD, duplicates=twice, only_labels=True)
+            self.duplicates += [f"{path}, {text}" for text in twice]
         except Invalid as problem:
             raise (
                 problem if path in problem.message else refusal(f"{path}: {problem.message}", problem.code)

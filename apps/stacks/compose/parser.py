@@ -42,12 +42,14 @@ def parse(
     A service without a body is one of those `present`, and stays: so the old one stands beside what takes over from it.
 
     Raises `Invalid` on `dockerCompose` or `rancherCompose`, with the errors of all services; what is left out without
-    harm becomes a warning. With `needs_services` a file without any is refused.
+    harm becomes a warning. So does a label that is there twice: the last one counts, as it did in Rancher. With
+    `needs_services` a file without any is refused.
     """
     values = {**(environment or {}), **({PROJECT_NAME: stack_name} if stack_name else {})}
     variables = Variables(values, DOCKER_FIELD)
     require_no_template(docker_compose, DOCKER_FIELD)
-    top: LineMap = variables.fill(load_yaml(docker_compose, DOCKER_FIELD))
+    duplicates: list[str] = []
+    top = variables.fill(load_yaml(docker_compose, DOCKER_FIELD, duplicates=duplicates, only_labels=True))
     is_first_form = _is_first_form(top)
     everything = top if is_first_form else _section(top)
     _check_names(everything, needs_services=needs_services)
@@ -58,6 +60,7 @@ def parse(
     context = FileContext(services, disabled, variables, names)
     found = _read_services([name for name in services if services[name] or name not in present], context, extras)
     warnings = [] if is_first_form else list(_dropped_at_the_top(top, stack_name))
+    warnings += [f"docker-compose, {text}" for text in duplicates]
     warnings += [_describe_disabled(name, profiles) for name, profiles in disabled.items()]
     warnings += [
         f"The volume {name} is not declared at the top level; it is made for this stack." for name in names.undeclared

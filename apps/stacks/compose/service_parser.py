@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.launch.unsupported import ignored_labels, malformed_label, unsupported_label
+from apps.containers.launch.unsupported import ignored_labels, malformed_label, without_unsupported_labels
 from apps.core.errors import Invalid
 from apps.core.fields import integer
 from apps.stacks.balancer.launch import BALANCER_IMAGES, with_listeners
@@ -198,14 +198,11 @@ class ServiceParser:
 
     def _config(self, fields: Fields, kind: str) -> LaunchConfig:
         config = self._with_location("", partial(config_of_kind, kind, fields, ""))
+        config, left_out_labels = without_unsupported_labels(config)
         for label in config.labels:
-            if (reason_of_label := unsupported_label(config, label)) is not None:
-                message = f"the label {label}: {reason_of_label}"
-                raise self._error(self._body.line("labels"), message, "InvalidOption")
-            if (reason_of_label := malformed_label(config, label)) is not None:
-                message = f"the label {label}: {reason_of_label}"
-                raise self._error(self._body.line("labels"), message)
-        self._warnings += [f"{self._name}: {text}" for text in ignored_labels(config)]
+            if (reason := malformed_label(config, label)) is not None:
+                raise self._error(self._body.line("labels"), f"the label {label}: {reason}")
+        self._warnings += [f"{self._name}: {text}" for text in (*left_out_labels, *ignored_labels(config))]
         return config
 
     def _with_location(self, key: str, read: Callable[[], T]) -> T:

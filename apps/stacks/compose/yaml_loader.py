@@ -1,4 +1,4 @@
-"""Loads YAML of untrusted users: limits on size, depth and nodes, no duplicate keys, errors with lines."""
+"""Loads YAML of untrusted users: limits on size, depth and nodes, duplicate keys seen, errors with lines."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def without_lines(value: Any) -> Any:
     return [without_lines(each) for each in value] if isinstance(value, list) else value
 
 
+_SECTIONS = frozenset({"volumes", "networks", "secrets", "configs"})
 MAX_NODES = 20_000
 MAX_FILLED_IN = 5 * MAX_NODES  # with aliases filled in; what of it is kept is counted again by who keeps it
 MAX_DEPTH = 24
@@ -59,17 +60,22 @@ class BoundedLoader(yaml.SafeLoader):
         super().__init__(stream)
         self._nodes = self._depth = self._merged = 0
         self._sizes: dict[int, int] = {}
+        self._path: list[str] = []
         self.duplicates: list[str] | None = None
+        self.only_labels = False
 
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Count before building, so that a bomb is refused while it is small; an alias counts as what it stands for."""
         event = self.peek_event()  # type: ignore[no-untyped-call]
         self._nodes += 1
         self._depth += 1
         if self._nodes > MAX_NODES or self._depth > MAX_DEPTH:
             raise yaml.composer.ComposerError(None, None, "the file is too large or too deep", event.start_mark)
+        is_value = isinstance(parent, yaml.MappingNode) and isinstance(index, yaml.ScalarNode)
+        self._path += [index.value] if is_value else []
         node = super().compose_node(parent, index)
         self._depth -= 1
+        del self._path[len(self._path) - is_value :]
         self._require_bounded(node, event)
         return node
 
@@ -94,7 +100,7 @@ class BoundedLoader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             is_duplicate = isinstance(key, yaml.ScalarNode) and key.value in seen
-            if is_duplicate and self.duplicates is not None:
+            if is_duplicate and self.duplicates is not None and (self.in_labels or not self.only_labels):
                 line = key.start_mark.line + 1
                 self.duplicates.append(f"line {line}: the key {key.value[:60]!r} is duplicated; this one counts.")
             elif is_duplicate or not isinstance(key, yaml.ScalarNode):
@@ -102,6 +108,13 @@ class BoundedLoader(yaml.SafeLoader):
                 raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
             seen.add(key.value)
         return node
+
+    @property
+    def in_labels(self) -> bool:
+        """Whether what is read now is the map of labels of a service, in either form of the file."""
+        *outer, last = self._path or [""]
+        service = outer[1:] if outer[:1] == ["services"] else outer
+        return last == "labels" and len(service) == 1 and service[0] not in _SECTIONS
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Merge `<<` keys, within bounds."""
@@ -167,17 +180,19 @@ def load_yaml(
     *,
     typed: bool = False,
     duplicates: list[str] | None = None,
+    only_labels: bool = False,
     what: str = "the file must be a map of services",
 ) -> LineMap:
     """Load the map in a text; an empty text is an empty map. Raises `Invalid` on `field`, with `what` for no map.
 
-    A key that is there twice is refused, or becomes a warning in `duplicates`.
+    A key that is there twice is refused, or becomes a warning in `duplicates` and the last one counts; with
+    `only_labels` that is so of labels alone.
     """
     if len(text) > MAX_TEXT:
         raise Invalid(field, "MaxLengthExceeded", "The file must not be larger than 1 MB.")
     try:
         loader = _TypedLoader(text) if typed else _TextLoader(text)
-        loader.duplicates = duplicates
+        loader.duplicates, loader.only_labels = duplicates, only_labels
         found = loader.get_single_data()
     except yaml.MarkedYAMLError as problem:
         raise _error_at_mark(field, problem) from None

@@ -346,21 +346,6 @@ def test_external_links_have_the_service_s_name_when_they_have_no_other():
     )
 
 
-# --- what does not work yet ---
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        "labels: {io.rancher.container.create_agent: 'true'}",
-    ],
-)
-def test_what_is_not_done_yet_is_refused_in_words(body: str):
-    problem = refusal(body)
-    assert problem.code == "InvalidOption"
-    assert "support" in problem.message
-
-
 def test_a_global_service_is_one_in_either_way_of_writing():
     stack = parse(
         "services: {a: {image: x, deploy: {mode: global}, labels: {b: c}},"
