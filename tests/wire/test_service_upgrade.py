@@ -66,6 +66,37 @@ def test_upgrade_and_finish(api: ApiClient, web: Any) -> None:
     assert images == {"docker:bb:new"}
 
 
+def test_what_an_upgrade_keeps_is_listed_and_counts_nowhere(api: ApiClient, web: Any) -> None:
+    row = web()
+    old = {each["id"] for each in api.get(f"services/{row['id']}/instances")["data"]}
+    upgrade(api, row)
+    row = web()
+    listed = api.get(f"services/{row['id']}/instances")["data"]
+    assert sorted((each["imageUuid"], each["state"]) for each in listed) == [
+        ("docker:bb:local", "stopped"), ("docker:bb:local", "stopped"),
+        ("docker:bb:new", "running"), ("docker:bb:new", "running"),
+    ]  # fmt: skip
+    assert len({each["id"] for each in listed}) == 4, "each once"
+    (included,) = api.get(f"services?include=instances&id={row['id']}")["data"]
+    assert {each["id"] for each in included["instances"]} == {each["id"] for each in listed}
+    for key in old:
+        assert [each["id"] for each in api.get(f"containers/{key}/services")["data"]] == [row["id"]]
+    assert (row["scale"], row["currentScale"], row["healthState"]) == (2, 2, "healthy")
+    running = {each["id"] for each in listed} - old
+    exposed = api.get(f"services/{row['id']}/serviceexposemaps")["data"]
+    assert {each["instanceId"] for each in exposed} == running
+    api.post(f"services/{row['id']}?action=finishupgrade")
+    web()
+    assert {each["id"] for each in api.get(f"services/{row['id']}/instances")["data"]} == running
+
+
+def test_others_see_no_kept_containers(api: ApiClient, web: Any, api_of: Any) -> None:
+    row = web()
+    upgrade(api, row)
+    web()
+    assert api_of("mallory").get(f"services/{row['id']}/instances").status == 404
+
+
 def test_upgrade_and_roll_back(api: ApiClient, web: Any) -> None:
     upgrade(api, web())
     row = web()

@@ -159,7 +159,7 @@ class ContainerResource(Resource):
     links = {
         "account": Link("project", attribute="environment_id"),
         "hosts": Link("host", column="containers"),
-        "services": Link("service", column="members__container"),
+        "services": Link("service", column="members__container", also="slots__previous"),
         "serviceExposeMaps": Link("serviceExposeMap", column="container"),
         "stats": Link(call=stats_ticket_link("stats")),
         "statsHistory": Link(call_with_query=stats_history),

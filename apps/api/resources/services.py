@@ -239,7 +239,7 @@ class ServiceResource(Resource):
     links = {
         "account": Link("project", attribute="environment_id"),
         "environment": Link("environment", attribute="stack_id"),
-        "instances": Link("container", column="memberships__service"),
+        "instances": Link("container", column="memberships__service", also="kept_by__service"),
         "serviceExposeMaps": Link("serviceExposeMap", column="service"),
         "consumedservices": Link("service", column="linked_by__service"),
         "consumedbyservices": Link("service", column="links__target"),

@@ -162,7 +162,7 @@ def follow_link(
         if found is None:
             raise NotFound("Not Found")
         return serialize_row(target, caller, found)
-    page = query.paginate(target, target.rows(caller).filter(**{link.column: row.pk}), query_params)
+    page = query.paginate(target, query.with_key(target.rows(caller), row.pk, link.columns), query_params)
     data = serialize_rows(target, caller, page.rows)
     return serialize_collection(target, caller, data, url, query.collection_metadata(target, query_params, url, page))
 
@@ -185,7 +185,7 @@ def include_links(
         except NotFound:
             continue
         keys = [getattr(row, link.attribute or "pk") for row in rows]
-        found = query.group_by_column(target.rows(caller), keys, link.column or "pk")
+        found = query.group_by_columns(target.rows(caller), keys, link.columns)
         targets = [each for group in found.values() for each in group]
         # Keyed by object: one row can be the target of several, as separate objects.
         shown = dict(zip(map(id, targets), serialize_rows(target, caller, targets), strict=True))

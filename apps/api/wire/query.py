@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import CharField, F, Lookup, Q, TextField
@@ -219,9 +221,18 @@ def _url_with(url: str, query_params: QueryDict, **changes: str | None) -> str:
     return f"{url}?{query.urlencode()}" if query else url
 
 
-def group_by_column(rows: Any, keys: Sequence[int], column: str) -> dict[int, list[Any]]:
-    """The rows grouped by the key in their `column`, in one query."""
-    found: dict[int, list[Any]] = {key: [] for key in keys}
-    for row in rows.annotate(link_key=F(column)).filter(link_key__in=list(keys)):
-        found[row.link_key].append(row)
-    return found
+def with_key(rows: Any, key: int, columns: Sequence[str]) -> Any:
+    """The rows that have the key in one of their `columns`, each once."""
+    if len(columns) == 1:
+        return rows.filter(**{columns[0]: key})
+    mine = (Q(pk__in=rows.filter(**{column: key}).order_by().values("pk")) for column in columns)
+    return rows.filter(reduce(or_, mine))
+
+
+def group_by_columns(rows: Any, keys: Sequence[int], columns: Sequence[str]) -> dict[int, list[Any]]:
+    """The rows grouped by the key in one of their `columns`, in one query for each."""
+    found: dict[int, dict[int, Any]] = {key: {} for key in keys}
+    for column in columns:
+        for row in rows.annotate(link_key=F(column)).filter(link_key__in=list(keys)):
+            found[row.link_key].setdefault(row.pk, row)
+    return {key: list(group.values()) for key, group in found.items()}

@@ -86,13 +86,14 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link to other rows: those of `target` whose `column` is this row, the one in this row's `attribute`, or,
-    with `call`, a computed body (`permission` says for whom; empty: for everybody who sees the row), or with `is_file`
-    a download.
+    """A link to other rows: those of `target` whose `column`, or `also`, is this row, the one in this row's
+    `attribute`, or, with `call`, a computed body (`permission` says for whom; empty: for everybody who sees the row),
+    or with `is_file` a download.
     """
 
     target: str = ""
     column: str = ""
+    also: str = ""
     attribute: str = ""
     call: Callable[[ApiCaller, Any], Data] | None = None
     permission: str = "view"
@@ -103,6 +104,11 @@ class Link:
     def is_computed(self) -> bool:
         """Whether it leads to a computed body instead of rows."""
         return self.call is not None or self.call_with_query is not None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the target that may be this row."""
+        return (self.column, self.also) if self.also else (self.column or "pk",)
 
 
 class Resource:

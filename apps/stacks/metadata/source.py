@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.db.models import Count, Max, QuerySet, Sum
@@ -193,14 +193,23 @@ def _container_facts(
 ) -> list[ContainerFacts]:
     rows = _rows(Container, [environment_id]).filter(kept_by=None).exclude(desired__in=("removed", "purged"))
     found = list(rows.order_by("pk").defer("spec", "placement", "network_check", "check_report"))
+    columns = ("container__deployment_unit", "number", "container__desired", "previous__deployment_unit")
+    units = list(Slot.objects.filter(service__environment=environment_id).values_list(*columns))
+    slots = {unit: number for unit, number, _desired, _kept in units if unit is not None}
+    running = {unit for unit, _number, desired, _kept in units if desired == "running"}
+    kept = {unit for *_slot, unit in units if unit} | running - {""}
+    found = [row for row in found if not _is_kept_sidekick(row, kept)]
     labels = stored_labels(Container, [(row.uuid, row.generation) for row in found])
-    units = Slot.objects.filter(service__environment=environment_id).exclude(container=None)
-    slots = dict(units.values_list("container__deployment_unit", "number"))
     known = {str(row.uuid) for row in services}
     return [
         _one_container(row, hosts.get(row.host_id or 0, ""), known, slots, labels.get((row.uuid, row.generation), {}))
         for row in found
     ]
+
+
+def _is_kept_sidekick(row: Container, units: Collection[str]) -> bool:
+    """Whether it is stopped in a unit that runs, or beside a container that an upgrade keeps for a rollback."""
+    return row.desired == "stopped" and row.launch_name not in {"", PRIMARY} and row.deployment_unit in units
 
 
 def _one_container(
