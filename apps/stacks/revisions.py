@@ -44,6 +44,11 @@ def columns_of(revision: Service | ServiceRevision) -> dict[str, Any]:
     return {name: getattr(revision, name) for name in COLUMNS}
 
 
+def columns_as_of(revision: ServiceRevision) -> dict[str, Any]:
+    """The columns of another revision that says the same: what was made from this one needs no replacement."""
+    return {**columns_of(revision), "primary_version": revision.primary_version or revision.number}
+
+
 def shown_unit(revision: Service | ServiceRevision) -> UnitConfig:
     """What deployment units are made from, as people see it: the primary is called as its service is now."""
     name = revision.name if isinstance(revision, Service) else revision.service.name

@@ -290,7 +290,8 @@ def _roll_back(stack: Stack, actor: Actor) -> Stack:
     """Take back what the upgrade did: its services to what they were, links included; new ones go.
 
     Each service goes back the shortest way: by the rollback of its own upgrade, which starts the containers that were
-    kept, or, if somebody has finished that meanwhile, by another upgrade. What people added since stays.
+    kept, or, if somebody has finished that meanwhile, by another upgrade. What people added since stays. It is a new
+    revision, which says the same as the one of before.
     """
     target = StackRevision.objects.filter(stack=stack, number=stack.upgrade.get("from") or 0).first()
     if target is None:
@@ -306,17 +307,20 @@ def _roll_back(stack: Stack, actor: Actor) -> Stack:
         ]
         steps = [_step_back(now, each, actor) for each in changes]
         kinds |= {str(each.row.uuid): BACK for each in steps if each.upgrade is not None and each.row is not None}
+        number, sources = next_stack_number(stack), sources_of(target)
+        note = f"Rolled back to revision {target.number}"
+        revision = save_stack_revision(stack, number, wanted.values(), sources, actor, note)
         columns = {
-            **sources_of(target),
-            "revision": target.number,
+            **sources,
+            "revision": number,
             "previous_revision": stack.upgrade.get("to"),
             "upgrade": {**stack.upgrade, "phase": ROLLING_BACK, "services": kinds},
         }
-        request = {"revision": target.number}
+        request = {"revision": number, "rolledBackTo": target.number}
         operation = request_change(stack, "rollback", actor=actor, changes=columns, request=request)
-        _create(steps, actor, operation, target)
+        _create(steps, actor, operation, revision)
         for step in steps:
-            _write_back(step, actor, operation, target)
+            _write_back(step, actor, operation, revision, target.number)
         _link(now, steps, actor)
     return stack
 
@@ -352,7 +356,7 @@ def _way_back(row: Service, change: ServiceChange) -> str:
     return "rollback" if is_same else ""
 
 
-def _write_back(step: ServiceStep, actor: Actor, operation: Operation, target: StackRevision) -> None:
+def _write_back(step: ServiceStep, actor: Actor, operation: Operation, revision: StackRevision, before: int) -> None:
     row, columns = step.row, step.columns
     if row is None or step.change.what == CREATE:
         return
@@ -361,13 +365,13 @@ def _write_back(step: ServiceStep, actor: Actor, operation: Operation, target: S
             row,
             step.upgrade,
             actor=actor,
-            note=f"Back to revision {target.number} of the stack",
+            note=f"Back to revision {before} of the stack",
             columns=columns,
             parent=operation,
-            stack_revision=target,
+            stack_revision=revision,
         )
     elif step.change.what == UPGRADE:
-        service_upgrade_step(row, "rollback", actor=actor, columns=columns, parent=operation)
+        service_upgrade_step(row, "rollback", actor=actor, columns=columns, parent=operation, stack_revision=revision)
     elif row.LIFECYCLE.allows("finishupgrade", row.display_state):  # a rollback that was canceled half-way goes on
         service_upgrade_step(row, "finishupgrade", actor=actor, columns=columns, parent=operation)
     elif columns:

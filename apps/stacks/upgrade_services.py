@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ from apps.stacks.new_services import check_launchable, check_scale_policy
 from apps.stacks.revision_links import keep_links, links_of_revision, selector_of_revision
 from apps.stacks.revisions import (
     check_note,
+    columns_as_of,
     columns_of,
     find_revision,
     keep_verdict,
@@ -54,6 +56,9 @@ PHASES = {
     "rollback": ROLLING_BACK,
     "finishupgrade": "",
 }
+
+
+_KEPT = frozenset({"verdict_settings"})  # what is said along with a rollback counts, not what it was at the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +154,14 @@ def write_upgrade(
         raise ActionNotAvailable(why, field="action")
     numbers = {"revision": prepared.number, "previous_revision": way_back_of(row)}
     changes = {**(columns or {}), **prepared.spec, **numbers, **_upgrade_columns(prepared), "upgrade_target": None}
-    try:
-        with transaction.atomic():
-            check_new_names(row, prepared.sidekicks)
-            save_revision(row, row.revision, columns_of(row), None)
-            keep_links(row)
-            keep_verdict(row)
-            save_revision(row, prepared.number, prepared.spec, actor, note, stack_revision)
-            request_change(row, "upgrade", actor=actor, changes=changes, request=prepared.request, parent=parent)
-            _begin_observation(row)
-    except IntegrityError:  # two upgrades took the same number in the same moment
-        raise Conflict(f"{row.name} was upgraded by somebody else just now; look again and retry.") from None
+    with _no_other_upgrade(row), transaction.atomic():
+        check_new_names(row, prepared.sidekicks)
+        save_revision(row, row.revision, columns_of(row), None)
+        keep_links(row)
+        keep_verdict(row)
+        save_revision(row, prepared.number, prepared.spec, actor, note, stack_revision)
+        request_change(row, "upgrade", actor=actor, changes=changes, request=prepared.request, parent=parent)
+        _begin_observation(row)
 
 
 def way_back_of(row: Service) -> int:
@@ -291,36 +293,57 @@ def service_upgrade_step(
     reason: Mapping[str, Any] | None = None,
     columns: Mapping[str, Any] | None = None,
     parent: Operation | None = None,
+    stack_revision: StackRevision | None = None,
 ) -> Service:
     """Finish, cancel or roll back the upgrade, or cancel the rollback (`finishupgrade`, `cancelupgrade`, ...).
 
-    `reason` goes into the audit log; other desired `columns` may change along.
+    A rollback is a new revision, which says the same as the one of before. `reason` goes into the audit log; other
+    desired `columns` may change along. Raises `Invalid`, `Forbidden`, `ActionNotAvailable`, `Conflict`.
     """
     upgrade = {"upgrade": {**row.upgrade, "phase": PHASES[action]}}
     changes: dict[str, Any] = {**(columns or {}), **upgrade, **handover_columns(row, action)}
-    request, before = dict(reason or {}), None
+    request, before, number = dict(reason or {}), None, next_number(row)
     if action == "rollback" and row.upgrade_target_id is None:
         before = ServiceRevision.objects.filter(service=row, number=row.previous_revision or 0).first()
         if before is None:
             raise Invalid("action", "InvalidState", "There is no revision to roll back to.")
         changes |= {
-            **columns_of(before),
-            **selector_of_revision(before),
-            **{name: value for name, value in verdict_of(before).items() if name not in changes},
-            "sidekick_names": names_of(before.sidekicks),
-            "revision": before.number,
-            "previous_revision": row.revision,
+            **_columns_of_rollback(row, before, number),
+            **{name: changes[name] for name in _KEPT & changes.keys()},
         }
-        request["revision"] = before.number
-    with transaction.atomic():
+        request |= {"revision": number, "rolledBackTo": before.number}
+    with _no_other_upgrade(row), transaction.atomic():
         if before is not None:
             keep_links(row)
             keep_verdict(row)
+            note = f"Rolled back to revision {before.number}"
+            save_revision(row, number, columns_as_of(before), actor, note, stack_revision)
         request_change(row, action, actor=actor, changes=changes, request=request, parent=parent)
         links_back(row)
         if before is not None:
             links_of_revision(row, before)
     return row
+
+
+def _columns_of_rollback(row: Service, before: ServiceRevision, number: int) -> dict[str, Any]:
+    """The columns of the service at its revision `number`, which says the same as the one `before` the upgrade."""
+    return {
+        **columns_as_of(before),
+        **selector_of_revision(before),
+        **verdict_of(before),
+        "sidekick_names": names_of(before.sidekicks),
+        "revision": number,
+        "previous_revision": row.revision,
+    }
+
+
+@contextmanager
+def _no_other_upgrade(row: Service) -> Iterator[None]:
+    """Raise `Conflict` where somebody else's upgrade took the number of the revision in the same moment."""
+    try:
+        yield
+    except IntegrityError:
+        raise Conflict(f"{row.name} was upgraded by somebody else just now; look again and retry.") from None
 
 
 def _require_room(row: Service, config: LaunchConfig, sidekicks: Sequence[Sidekick]) -> None:

@@ -82,7 +82,12 @@ def test_upgrade_and_roll_back_with_links(shop: Stack, actor_of: Any, go: Callab
     assert links() == {"web:store": "db"}
     assert not Service.all_objects.filter(name="cache", removed=None).exists()
     assert {each.display_state for each in Service.all_objects.filter(removed=None)} == {"active"}
-    assert (shop.revision, shop.docker_compose) == (1, BEFORE)
+    assert (shop.revision, shop.docker_compose) == (3, BEFORE)
+    kept = StackRevision.objects.get(stack=shop, number=3)
+    assert (kept.note, kept.account) == ("Rolled back to revision 1", actor_of("bob").user)
+    assert set(ServiceRevision.objects.filter(stack_revision=kept).values_list("note", flat=True)) == {
+        "Rolled back to revision 1"
+    }
 
 
 def test_what_people_did_to_single_services_meanwhile_is_no_dead_end(

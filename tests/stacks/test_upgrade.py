@@ -15,7 +15,9 @@ from apps.core.errors import Forbidden, Invalid
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
-from apps.stacks.models import Service, ServiceRevision
+from apps.stacks.models import Service, ServiceRevision, Slot
+from apps.stacks.revisions import revisions_of
+from apps.stacks.rollout import revision_of
 from apps.stacks.service_options import ServiceOptions
 from apps.stacks.services import service_act, service_create, stack_create
 from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
@@ -91,7 +93,39 @@ def test_a_rollback_lets_the_old_ones_run_again(web: Service, actor_of: Any, idl
     assert idle(web).display_state == "active"
     assert images(web) == [("bb:local", "running")] * 3
     assert set(Container.all_objects.filter(removed=None).values_list("pk", flat=True)) == before
-    assert (web.image, web.revision, web.config.image) == ("bb:local", 1, "bb:local")
+    assert (web.image, web.revision, web.config.image) == ("bb:local", 3, "bb:local")
+
+
+def test_a_rollback_is_a_revision_of_its_own_with_who_and_when(web: Service, actor_of: Any, idle: Idle) -> None:
+    idle(service_upgrade(web, actor=actor_of("bob"), config=config(), strategy=FAST))
+    idle(service_upgrade_step(web, "rollback", actor=actor_of("alice")))
+    newest, _upgraded, first = revisions_of(web)
+    assert (newest.number, newest.note, newest.account) == (3, "Rolled back to revision 1", actor_of("alice").user)
+    assert newest.created > first.created
+    assert newest.config == first.config
+    made_before = set(Container.all_objects.filter(removed=None).values_list("pk", flat=True))
+    assert not plan_of_what_is_left(web), "what was kept needs no replacement"
+    idle(service_upgrade(web, actor=actor_of("bob"), config=config(), strategy=FAST))
+    assert web.revision == 4
+    idle(service_upgrade_step(web, "rollback", actor=actor_of("bob")))
+    assert [each.note for each in revisions_of(web)][:1] == ["Rolled back to revision 3"]
+    assert set(Container.all_objects.filter(removed=None).values_list("pk", flat=True)) == made_before
+
+
+def plan_of_what_is_left(row: Service) -> list[int]:
+    """The containers in the service's slots that are of another revision than it is."""
+    slots = Slot.objects.filter(service=row).select_related("container")
+    return [slot.number for slot in slots if slot.container and revision_of(slot.container) != row.current_version]
+
+
+def test_a_rollback_that_is_canceled_and_finished_is_one_revision(web: Service, actor_of: Any, idle: Idle) -> None:
+    bob = actor_of("bob")
+    idle(service_upgrade(web, actor=bob, config=config(), strategy=FAST))
+    service_upgrade_step(web, "rollback", actor=bob)
+    idle(service_upgrade_step(web, "cancelrollback", actor=bob))
+    idle(service_upgrade_step(web, "finishupgrade", actor=bob))
+    assert (web.display_state, web.revision, web.image) == ("active", 3, "bb:local")
+    assert images(web) == [("bb:local", "running")] * 3
 
 
 def test_the_new_ones_run_before_the_old_ones_stop(

@@ -128,7 +128,7 @@ def test_a_crash_loop_is_rolled_back_at_once_while_the_old_ones_serve(play: Play
     found = play.until_ended()
     assert (found.verdict, found.outcome) == ("bad", "rolled-back")
     assert "exit code 3" in found.summary
-    assert (play.row.display_state, play.row.revision) == ("active", 1)
+    assert (play.row.display_state, play.row.revision) == ("active", 3)
     assert play.images() == [("bb:local", "running")] * 3
     entry = AuditEntry.all_objects.filter(event__endswith="rollback").latest("pk")
     assert "exit code 3" in str(entry.request)
