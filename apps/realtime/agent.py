@@ -46,8 +46,17 @@ class AgentSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Run the socket; however it ends, the transport is marked as lost and the tunnel cleans up after itself."""
+
+        async def receive_but_frames() -> Any:
+            """The next message that is no frame of SSH: Channels makes a task of each, and waits for it."""
+            while True:
+                message = await receive()
+                if self.tunnel is None or message["type"] != "websocket.receive" or not message.get("bytes"):
+                    return message
+                self.tunnel.transport.feed(message["bytes"])
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive_but_frames, send)
         finally:
             if self.tunnel is not None:
                 self.tunnel.transport.mark_lost()
@@ -65,18 +74,6 @@ class AgentSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._spawn(self._send_outgoing(self.tunnel))
         self._spawn(self._run(self.tunnel))
         await self.rights_changed({})  # it may have been revoked before the group was joined
-
-    async def dispatch(self, message: Mapping[str, Any]) -> None:
-        """Handle a message. Frames need no database, for which Channels would visit a thread before each of them."""
-        if message["type"] == "websocket.receive":
-            await self.websocket_receive(message)
-        else:
-            await super().dispatch(message)
-
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:  # noqa: ARG002 - the signature of the base class
-        """Pass a frame of SSH on to the tunnel."""
-        if self.tunnel is not None and bytes_data:
-            self.tunnel.transport.feed(bytes_data)
 
     async def rights_changed(self, _message: Mapping[str, Any]) -> None:
         """From the channel layer: the credentials of the host changed."""
