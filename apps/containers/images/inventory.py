@@ -44,8 +44,8 @@ def scan_images(host: Host, containers: Sequence[EngineContainer]) -> None:
 
     An engine that does not list them leaves what is known as it is: a host is fit for containers all the same.
     """
-    known = ImageInventory.objects.filter(host=host).first()
-    if known is None or known.is_stale or known.taken_at < _newer(MAX_AGE):
+    known = ImageInventory.objects.filter(host=host).values_list("is_stale", "taken_at").first()
+    if known is None or known[0] or known[1] < _newer(MAX_AGE):
         try:
             _save(host, driver_of(host).images(), containers)
         except EngineError as error:
