@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
@@ -12,6 +14,7 @@ from apps.containers.launch.engine_body import config_from_inspect
 from apps.containers.models import Container
 from apps.control.queue import enqueue
 from apps.control.services import create
+from apps.core.fixed_query import FixedQuery
 from apps.drivers.base import EngineContainer, EngineEvent, EngineNotFound
 from apps.hosts.models import Host
 from apps.hosts.selectors import driver_of
@@ -54,20 +57,52 @@ def _is_uuid(text: str | None) -> bool:
     return bool(text) and len(str(text)) == 36
 
 
+@dataclass(frozen=True, slots=True)
+class _KnownContainer:
+    """What a scan compares of a container's row."""
+
+    pk: int
+    external_id: str
+    uuid: str
+    state: str
+    native: bool
+    name: str
+    host_id: int | None
+
+
+_COLUMNS = ("pk", "external_id", "uuid", "state", "native", "name", "host")
+_ON_HOST = FixedQuery(
+    lambda keys: (
+        Container.all_objects.filter(host=keys[0], environment=keys[1], removed=None).order_by().values_list(*_COLUMNS)
+    )
+)
+
+
+def _known_containers(host: Host, listing: Sequence[EngineContainer]) -> list[_KnownContainer]:
+    """The containers that are to be on a host, and those of others that its engine has; one query without the latter.
+
+    Every host is scanned every minute, so nothing else of them is read.
+    """
+    rows = _ON_HOST.rows([host.pk, host.environment_id])
+    there = {each[1] for each in rows}
+    elsewhere = [seen.id for seen in listing if seen.id not in there]
+    if elsewhere:
+        others = Container.all_objects.filter(environment=host.environment_id, removed=None).order_by()
+        rows += others.filter(external_id__in=elsewhere[:500]).values_list(*_COLUMNS)
+    return [
+        _KnownContainer(key, external_id, str(UUID(str(uuid))), state, bool(native), name, on)
+        for key, external_id, uuid, state, native, name, on in rows
+    ]
+
+
 def scan_host(host: Host, listing: Sequence[EngineContainer]) -> None:
     """Compare everything on an engine with the rows: requeue what differs, add what is new.
 
     Those under a lease as well: whoever holds it may have looked at the container before it changed.
     """
-    rows = list(
-        Container.all_objects.filter(
-            Q(host=host) | Q(external_id__in=[s.id for s in listing][:500]),
-            environment=host.environment_id,
-            removed=None,
-        ).only("external_id", "uuid", "lease", "state", "native", "name", "host")  # every host is scanned all the time
-    )
+    rows = _known_containers(host, listing)
     by_id = {row.external_id: row for row in rows if row.external_id}
-    by_uuid = {str(row.uuid): row for row in rows}
+    by_uuid = {row.uuid: row for row in rows}
     for seen in listing:
         row = by_id.get(seen.id) or by_uuid.get(seen.labels.get(UUID_LABEL, ""))
         if row is not None:
@@ -94,7 +129,7 @@ def fence_host(host: Host, listing: Sequence[EngineContainer]) -> int:
     return running
 
 
-def _differs(row: Container, seen: EngineContainer) -> bool:
+def _differs(row: _KnownContainer, seen: EngineContainer) -> bool:
     expected = _MATCHING_ENGINE_STATES.get(row.state)
     return expected is not None and seen.state not in expected
 
