@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from apps.containers.launch.kind_labels import is_global
-from apps.hosts.affinity import HOST_LABEL, STACK_SERVICE_LABEL, parse_rules
+from apps.hosts.affinity import HOST_LABEL, STACK_SERVICE_LABEL, AffinityRule, parse_rules
 from apps.hosts.fleet import ACCEPTING
 from apps.hosts.models import Host
 from apps.stacks.adopted import is_held
@@ -29,6 +29,7 @@ POLICY_SCALE = "policy_scale"  # of a service with a scale policy: how many it i
 FULL = "full"  # and that no more fit: with which hosts, and until when that is believed
 RETRY_FULL = timedelta(minutes=4)  # less than the time after which what is in sync is reconciled again
 HOSTS = "hosts"  # and how many there are
+MAX_NAMED = 3  # hosts, and rules, in a reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _global_goal(row: Service, slots: Sequence[Slot], views: Sequence[SlotView])
     known = {number: host for number, host in places.items() if host is not None and number not in plan.drop}
     scale = len({*known, *new}) if row.desired == "active" else len(views)
     nowhere = row.desired == "active" and not hosts.eligible and not scale and not full
-    missing = "No active host has the labels that the service asks for." if nowhere else ""
+    missing = _why_nowhere(row, all_hosts) if nowhere else ""
     return Goal(
         plan,
         scale,
@@ -111,6 +112,20 @@ def _global_goal(row: Service, slots: Sequence[Slot], views: Sequence[SlotView])
         status={ON_HOSTS: scale, HOSTS: len(all_hosts)},
         message=missing or describe_full_hosts(full, all_hosts),
     )
+
+
+def _why_nowhere(row: Service, all_hosts: Sequence[Host]) -> str:
+    """Why no host is to have a container of the service: the rules that active hosts break, and which break them."""
+    active = [host for host in all_hosts if host.display_state in ACCEPTING]
+    if not active:
+        return "The environment has no active host."
+    reasons = []
+    for rule in _host_rules(row):
+        names = sorted(str(host) for host in active if rule.holds_for(host.all_labels) != rule.wanted)
+        more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+        reasons += [f"{rule.violation} ({', '.join(names[:MAX_NAMED])}{more})"] if names else []
+    why = f": {'; '.join(reasons[:MAX_NAMED])}" if reasons else ""
+    return f"No active host has the labels that the service asks for{why}."
 
 
 def _held_hosts(hosts: GlobalHosts, all_hosts: Iterable[Host], places: Iterable[int | None]) -> GlobalHosts:
@@ -128,8 +143,7 @@ def _full_hosts(row: Service, all_hosts: Sequence[Host], hosts: GlobalHosts, slo
 
 def global_hosts(row: Service, hosts: Iterable[Host]) -> GlobalHosts:
     """The hosts that are to have a container of the service, and those that may keep theirs."""
-    labels = {**row.config.labels, STACK_SERVICE_LABEL: f"{row.stack.name}/{row.name}"}  # for names in rules
-    rules = [rule for rule in parse_rules(labels) if rule.subject == HOST_LABEL and not rule.soft]
+    rules = _host_rules(row)
     fit = [
         host
         for host in hosts
@@ -140,6 +154,12 @@ def global_hosts(row: Service, hosts: Iterable[Host]) -> GlobalHosts:
         eligible=frozenset(host.pk for host in stay if host.display_state in ACCEPTING),
         kept=frozenset(host.pk for host in stay),
     )
+
+
+def _host_rules(row: Service) -> list[AffinityRule]:
+    """What the service asks of the labels of hosts, preferences aside."""
+    labels = {**row.config.labels, STACK_SERVICE_LABEL: f"{row.stack.name}/{row.name}"}  # for names in rules
+    return [rule for rule in parse_rules(labels) if rule.subject == HOST_LABEL and not rule.soft]
 
 
 def _host_of(slot: Slot) -> int | None:

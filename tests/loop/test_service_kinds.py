@@ -99,7 +99,26 @@ def test_the_rules_about_labels_count_and_follow_a_change(
 def test_no_host_that_fits_is_said_and_no_failure(serve: Any) -> None:
     row = serve({**GLOBAL, RULE: "disk=ssd"})
     assert (row.display_state, where(row)) == ("active", [])
-    assert "No active host" in row.message
+    assert row.message == (
+        "No active host has the labels that the service asks for: the label disk=ssd is missing (h1)."
+    )
+
+
+def test_each_rule_that_no_host_meets_is_named_with_the_hosts(serve: Any, more_hosts: Any) -> None:
+    for name in ("h2", "h3", "h4"):
+        more_hosts(name, spot="yes")
+    row = serve({**GLOBAL, RULE: "disk=ssd", f"{RULE}_ne": "spot=yes"})
+    assert "the label disk=ssd is missing (h1, h2, h3 and 1 more)" in row.message
+    assert "the label spot=yes is not wanted (h2, h3, h4)" in row.message
+
+
+def test_an_environment_without_an_active_host_is_another_reason(
+    serve: Any, host: Host, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    host_act(host, "deactivate", actor=actor_of("alice"))
+    run_loop()
+    row = serve({**GLOBAL, RULE: "disk=ssd"})
+    assert (row.display_state, row.message) == ("active", "The environment has no active host.")
 
 
 def test_a_deactivated_host_keeps_its_own_and_an_evacuated_one_loses_it(

@@ -29,6 +29,18 @@ def test_numbers_go_on_after_a_service_is_renamed(api: ApiClient, host: Any) -> 
     assert names == {"shop_a--b_1", "shop_web_2"}
 
 
+def test_a_service_at_rest_says_what_keeps_it_from_its_work(api: ApiClient, host: Any) -> None:
+    labels = {"io.rancher.scheduler.global": "true", "io.rancher.scheduler.affinity:host_label": "disk=ssd"}
+    stack = api.post("environments", {"name": "shop"})
+    config = {**CONFIG, "labels": labels}
+    body = {"name": "web", "environmentId": stack["id"], "launchConfig": config, "startOnCreate": True}
+    made = api.post("services", body)
+    reconcile_until_idle()
+    found = api.get(made["links"]["self"])
+    assert (found["state"], found["transitioning"]) == ("active", "no")
+    assert "the label disk=ssd is missing" in found["transitioningMessage"]
+
+
 def test_administrators_list_find_and_sort_all_environments(api_of: Callable[[str], ApiClient], lab: Any) -> None:
     root = api_of("root")
     assert [each["name"] for each in root.get("projects?name=Lab&sort=name")["data"]] == [lab.name]

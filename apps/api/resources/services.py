@@ -164,6 +164,7 @@ class ServiceResource(Resource):
 
     name = "service"
     model = Service
+    shows_reason_at_rest = True
     roles = TypeRoles(user="r", admin="r", environment={"view": "r", "operate": "cu", "delete": "d"})
     own_fields = parse_fields("""
         name                   string                       cu <name * 1..63

@@ -129,6 +129,9 @@ class Resource:
     model: ClassVar[Any] = None
     listable: ClassVar[bool] = True
     sortable: ClassVar[bool] = True
+    shows_reason_at_rest: ClassVar[bool] = (
+        False  # True: what keeps a row from its work is said while it is at rest, too
+    )
     is_paged: ClassVar[bool] = True  # False: a list that no limit was asked of has every row
     own_fields: ClassVar[tuple[Field, ...]] = ()
     computed: ClassVar[Mapping[str, Callable[[RowContext], Any]]] = {}

@@ -124,7 +124,7 @@ def _value(resource: Resource, field: Field, context: RowContext, progress: int 
     if field.name == "kind":
         return resource.kind_of(context.row)
     if field.name.startswith("transitioning"):
-        return _transition_value(field.name, context.row, progress)
+        return _transition_value(resource, field.name, context.row, progress)
     return None if field.nullable else field.default
 
 
@@ -132,12 +132,12 @@ def _getattr_or_none(row: Any, name: str) -> Any:
     return None if row is None else getattr(row, name)
 
 
-def _transition_value(name: str, row: Any, progress: int | None) -> Any:
+def _transition_value(resource: Resource, name: str, row: Any, progress: int | None) -> Any:
     word = row.transitioning
     if name == "transitioning":
         return word
     if word == "no":
-        return None
+        return (row.message or None) if name == "transitioningMessage" and resource.shows_reason_at_rest else None
     return progress if name == "transitioningProgress" else row.message or ("In Progress" if word == "yes" else None)
 
 
