@@ -15,6 +15,7 @@ from apps.containers.check_sharing import TARGET
 from apps.containers.deployment_units import peers_in_unit, peers_label
 from apps.containers.endings import CurrentRun
 from apps.containers.launch.engine_body import engine_body
+from apps.containers.launch.kind_labels import hostname_of
 from apps.containers.managed_network import NotYet, ensure_network, local_network_name, managed_endpoint
 from apps.containers.models import Container
 from apps.containers.name_servers import with_name_server
@@ -182,6 +183,7 @@ def _build_body(row: Container, engine: Driver, prefix: str) -> tuple[dict[str, 
         network=network if managed else None,
         bridge=next(iter(network_names(row)), None),
         endpoint=endpoint,
+        hostname=hostname_of(config, row.name),
         aliases=list(dict.fromkeys([row.name, *row.aliases, *(row.networks[0]["aliases"] if row.networks else ())])),
         peer=network_id,
         volumes_from=[

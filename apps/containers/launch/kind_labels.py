@@ -8,6 +8,8 @@ GLOBAL_LABEL = "io.rancher.scheduler.global"
 START_ONCE_LABEL = "io.rancher.container.start_once"
 RUN_LABEL = "io.corral.service.run"  # what the portal gives the container of a scheduled service's run
 PULL_IMAGE_LABEL = "io.rancher.container.pull_image"
+HOSTNAME_LABEL, CONTAINER_NAME = "io.rancher.container.hostname_override", "container_name"
+_MAX_HOSTNAME = 63
 _OFF = {"", "false", "no", "never"}
 
 
@@ -29,3 +31,13 @@ def is_start_once(config: LaunchConfig) -> bool:
 def is_always_pulled(config: LaunchConfig) -> bool:
     """Whether the image is pulled for each new container, also to a host that has one of that name."""
     return str(config.labels.get(PULL_IMAGE_LABEL, "")).strip().lower() == "always"
+
+
+def is_named_host(config: LaunchConfig) -> bool:
+    """Whether a container's host name is to be its own name."""
+    return str(config.labels.get(HOSTNAME_LABEL, "")).strip().lower() == CONTAINER_NAME
+
+
+def hostname_of(config: LaunchConfig, name: str) -> str | None:
+    """The host name of a container of this name: its name, as far as Linux allows, or what is configured."""
+    return name[:_MAX_HOSTNAME].rstrip("-_.") or None if is_named_host(config) else config.hostname

@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.launch.kind_labels import GLOBAL_LABEL, is_switched_on
+from apps.containers.launch.kind_labels import (
+    CONTAINER_NAME,
+    GLOBAL_LABEL,
+    HOSTNAME_LABEL,
+    is_named_host,
+    is_switched_on,
+)
 from apps.core.errors import Invalid
 from apps.hosts.affinity import MAX_WORDS, is_unknown_rule, malformed_rule
 
@@ -26,11 +32,6 @@ SERVICE_LABELS: Mapping[str, str] = {
     GLOBAL_LABEL: "a single container is not supported on every host; make it a service",
 }
 """Labels that only a service can follow: a container of its own would carry them for nothing."""
-
-IGNORED_LABELS: Mapping[str, str] = {
-    "io.rancher.container.hostname_override": "it is kept for the network to come; set `hostname`",
-}
-"""Labels that change less than what runs where: they are kept, and importing a file says that they do nothing."""
 
 _FIELDS: Mapping[str, tuple[Callable[[LaunchConfig], object], str]] = {
     "dataVolumeMounts": (
@@ -102,6 +103,7 @@ def malformed_label(config: LaunchConfig, label: str) -> str | None:
 
 
 def ignored_labels(config: LaunchConfig) -> list[str]:
-    """What importing a file says about labels that do nothing."""
-    on = (label for label in config.labels if is_switched_on(config, label))
-    return [f"the label {label} does nothing: {IGNORED_LABELS[label]}." for label in on if label in IGNORED_LABELS]
+    """What importing a file says about labels that do nothing; they are kept, as they do not say what runs where."""
+    if not is_switched_on(config, HOSTNAME_LABEL) or is_named_host(config):
+        return []
+    return [f"the label {HOSTNAME_LABEL} does nothing: it knows `{CONTAINER_NAME}` alone; set `hostname`."]
