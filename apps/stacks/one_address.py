@@ -21,8 +21,8 @@ def check_one_address(row: Service, config: LaunchConfig, at: str = "") -> None:
 
     `at` is what fields are called in the request.
     """
-    asked = requested_address(config)
-    if not asked:
+    address = requested_address(config)
+    if not address:
         return
     most = 1 if row.schedule else int(row.scale_policy["max"]) if row.scale_policy else row.scale
     if is_global(row.config):
@@ -31,7 +31,7 @@ def check_one_address(row: Service, config: LaunchConfig, at: str = "") -> None:
         why = f"it may have {most}: have it at most one"
     else:
         return
-    message = f"{row.name} asks for {asked}, the address of one container, and {why}, or ask for no address."
+    message = f"{row.name} asks for {address}, the address of one container, and {why}, or ask for no address."
     raise Invalid(at + field_of_address(config), "InvalidOption", message)
 
 

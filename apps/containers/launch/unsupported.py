@@ -84,8 +84,8 @@ def unsupported_label(config: LaunchConfig, label: str) -> str | None:
 def without_unsupported_labels(config: LaunchConfig) -> tuple[LaunchConfig, list[str]]:
     """The configuration of a file without labels that cannot be followed, and what is said about each of them.
 
-    What is asked for by itself is refused with them. A file is often somebody else's: what else it says still works, as
-    it did in Rancher, which followed no rule that it did not know.
+    A configuration that is sent by itself is refused with them. A file is often somebody else's: what else it says
+    still works, as it did in Rancher, which followed no rule that it did not know.
     """
     found = [label for label in config.labels if unsupported_label(config, label) is not None]
     if not found:
