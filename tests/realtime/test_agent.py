@@ -7,13 +7,11 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import asyncssh
 import pytest
 from asgiref.sync import sync_to_async
-from channels.exceptions import StopConsumer
 from django.utils import timezone
 
 from apps.control.reconcile import reconcile_one
@@ -29,7 +27,6 @@ from apps.hosts.models import (
 from apps.hosts.selectors import driver_of, endpoint_of
 from apps.hosts.services import host_act, token_create
 from apps.hosts.tunnels import open_tunnels
-from apps.realtime.agent import AgentSocket
 from tests.realtime.fake_agent import FakeAgent, make_agent, wait_until
 from tests.realtime.websocket_client import WebSocketClient, run_async
 
@@ -394,38 +391,3 @@ class Counting:
     def find_tunnel(self, key: str) -> Any:
         self._calls.append(key)
         return self._through(key)
-
-
-def test_frames_are_passed_on_without_a_task_for_each(monkeypatch: pytest.MonkeyPatch):
-    fed: list[bytes] = []
-    dispatched: list[str] = []
-
-    class Transport:
-        def feed(self, data: bytes) -> None:
-            fed.append(data)
-
-        def mark_lost(self) -> None: ...
-
-    async def dispatch(_socket: AgentSocket, message: Any) -> None:
-        dispatched.append(message["type"])
-        if message["type"] == "websocket.disconnect":
-            raise StopConsumer
-
-    async def leave_nothing(_socket: AgentSocket, _tunnel: Any) -> None: ...
-
-    monkeypatch.setattr(AgentSocket, "dispatch", dispatch)
-    monkeypatch.setattr(AgentSocket, "_leave_group", leave_nothing)
-    frames = [{"type": "websocket.receive", "bytes": b"%d" % number} for number in range(5)]
-    messages = iter([*frames, {"type": "websocket.receive", "text": "?"}, {"type": "websocket.disconnect"}])
-
-    async def receive() -> Any:
-        return next(messages)
-
-    async def main() -> None:
-        agent_socket = AgentSocket()
-        agent_socket.tunnel = SimpleNamespace(transport=Transport())  # type: ignore[assignment]
-        await agent_socket({"type": "websocket"}, receive, None)
-
-    run_async(main)
-    assert fed == [b"0", b"1", b"2", b"3", b"4"]
-    assert dispatched == ["websocket.receive", "websocket.disconnect"]
