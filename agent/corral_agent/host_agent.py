@@ -91,9 +91,10 @@ class HostAgent:
     async def _register(self) -> None:
         if not self._store.state.private_key:
             self._store.update(private_key=keys.create_private_key())
+        attempts = registration.Attempts()
         while registration.is_registration_needed(self._store.state, self._options.url):
             try:
-                await self._register_once()
+                await self._register_once(attempts)
             except (PortalUnreachable, EngineUnreachable) as error:
                 pause = self._backoff.next()
                 log.warning(
@@ -107,12 +108,13 @@ class HostAgent:
                 break
         self._backoff.reset()
 
-    async def _register_once(self) -> None:
+    async def _register_once(self, attempts: registration.Attempts) -> None:
         options, state = self._options, self._store.state
         if not options.url:
             raise CannotRegister("This host is not registered: give the registration URL that the portal shows.")
         facts = await self._facts()
-        answer = await run_in_thread(partial(registration.register, options.url, options.ca, state.private_key, facts))
+        call = partial(registration.register, options.url, options.ca, state.private_key, facts, attempts)
+        answer = await run_in_thread(call)
         state = self._store.update(**answer, engine_id=facts["engineId"], refused=False)
         log.info("%sregistered as host %s", self._log_prefix, state.host_id)
 

@@ -33,15 +33,37 @@ class PortalUnreachable(Exception):
     """The portal did not answer; trying again may help."""
 
 
-def register(url: str, ca: str, private_key: str, facts: Mapping[str, Any]) -> dict[str, str]:
+class Attempts:
+    """One wish to register, however often it is tried: the portal knows a try that it hears after a later one.
+
+    A busy portal may answer one of before when this agent has long given it up, and would end the credential that the
+    later one was given.
+    """
+
+    def __init__(self) -> None:
+        self.key = str(uuid.uuid4())
+        self.count = 0
+
+
+def register(
+    url: str, ca: str, private_key: str, facts: Mapping[str, Any], attempts: Attempts | None = None
+) -> dict[str, str]:
     """Register this host; blocks. The part of the state to keep. Raises `CannotRegister`, `PortalUnreachable`."""
+    attempts = attempts or Attempts()
+    attempts.count += 1
     base, _, token = url.rpartition("/scripts/")
     if not token or urlsplit(base).path.rpartition("/")[2] not in {"v1", "v2-beta"}:
         raise CannotRegister("The registration URL has no token: copy the command from the portal's Add Host page.")
     found = _PORTAL_KEY.search(_fetch(request.Request(url), ca).decode("utf-8", "replace"))  # noqa: S310 - checked by options
     if found is None:
         raise CannotRegister("What answers at the registration URL is not a Corral portal.")
-    body = {"key": str(uuid.uuid4()), "publicKey": keys.public_key_line(private_key), "agentVersion": VERSION, **facts}
+    body = {
+        "key": attempts.key,
+        "attempt": attempts.count,
+        "publicKey": keys.public_key_line(private_key),
+        "agentVersion": VERSION,
+        **facts,
+    }
     answer = _post(f"{base}/registers", unquote(token), ca, body)
     return _verified_credentials(answer, found[1]) | {"source": url_fingerprint(url)}
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.control.services import create, record, request_change
-from apps.core.errors import Invalid
+from apps.core.errors import Conflict, Invalid
 from apps.core.events import agent_changed
 from apps.core.texts import is_storable
 from apps.drivers import registry
@@ -30,6 +30,7 @@ from apps.hosts.selectors import endpoint_of
 from apps.hosts.tunnels.keys import normalize_ssh_key
 
 _MAX_LABELS, _MAX_LABEL_LENGTH = 100, 255
+_MAX_ATTEMPT = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class AgentRegistration:
     """What an agent reports about itself when it registers."""
 
     request: str
+    attempt: int
     public_key: str
     hostname: str
     address: str
@@ -63,6 +65,7 @@ class AgentRegistration:
             raise Invalid("publicKey", "InvalidFormat", "publicKey is an ed25519 key in OpenSSH's form.")
         return cls(
             request=_read_text(body, "key", 128),
+            attempt=_read_attempt(body.get("attempt", 1)),
             public_key=key,
             hostname=_read_text(body, "hostname", 255),
             address=_read_text(body, "address", 64, required=False),
@@ -85,6 +88,12 @@ def _read_text(body: Mapping[str, Any], name: str, limit: int, *, required: bool
     return value
 
 
+def _read_attempt(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= _MAX_ATTEMPT:
+        raise Invalid("attempt", "InvalidFormat", "attempt is the number of the try, from 1.")
+    return value
+
+
 def _read_labels(body: Any) -> dict[str, str]:
     if not isinstance(body, Mapping) or len(body) > _MAX_LABELS:
         raise Invalid("labels", "InvalidFormat", f"labels is a map of at most {_MAX_LABELS} texts.")
@@ -98,7 +107,7 @@ def agent_register(token: RegistrationToken, body: Any, *, address: str) -> Issu
     """A credential for the agent that sent `body` from `address`; its host is created unless it exists.
 
     The same engine in the same environment is the same host: its older credentials end. Raises `Invalid`, also for
-    an engine that is a host of another environment.
+    an engine that is a host of another environment, and `Conflict` for a try that comes after a later one of its own.
     """
     registration = AgentRegistration.parse(body)
     with transaction.atomic():
@@ -106,6 +115,8 @@ def agent_register(token: RegistrationToken, body: Any, *, address: str) -> Issu
             pk=token.pk
         )  # one at a time, so that a repeated request finds the first one's host
         row = _find_existing_host(token, registration)
+        if row is not None:
+            _require_latest_attempt(row, registration)
         row = _update_returning_host(row, registration) if row else _create_host(token, registration, address)
         credentials_revoke(row)
         issued = _issue_credential(row, registration, address)
@@ -117,6 +128,13 @@ def agent_register(token: RegistrationToken, body: Any, *, address: str) -> Issu
         }
         record("host.register", actor=actor, row=row, environment_id=row.environment_id, request=details)
     return issued
+
+
+def _require_latest_attempt(row: Host, registration: AgentRegistration) -> None:
+    """Refuse a try that the agent has given up: it knows the credential of a later one, which must not end."""
+    later = AgentCredential.objects.filter(host=row, revoked=None, request=registration.request)
+    if later.filter(attempt__gt=registration.attempt).exists():
+        raise Conflict("The agent has registered by a later try.", field="attempt")
 
 
 def _find_existing_host(token: RegistrationToken, registration: AgentRegistration) -> Host | None:
@@ -180,6 +198,7 @@ def _issue_credential(row: Host, registration: AgentRegistration, address: str) 
         secret_hash=_digest(secret),
         public_key=registration.public_key,
         request=registration.request,
+        attempt=registration.attempt,
         address=address,
     )
     return IssuedCredential(issued, secret)

@@ -147,8 +147,8 @@ class RegistrationToken(TenantRow):
 class AgentCredential(models.Model):
     """What one agent authenticates with: an access key and secret to open a tunnel, and its host key inside.
 
-    `request` is the random key the agent registered under. A credential ends when its host is removed, or when the
-    same engine registers again.
+    `request` is the random key the agent registered under, by its try of the number `attempt`. A credential ends when
+    its host is removed, or when the same engine registers again.
     """
 
     host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="credentials")
@@ -156,6 +156,7 @@ class AgentCredential(models.Model):
     secret_hash = models.CharField(max_length=64)
     public_key = models.TextField()
     request = models.CharField(max_length=128, blank=True, db_index=True)
+    attempt = models.PositiveIntegerField(default=1)
     address = models.CharField(max_length=64, blank=True)
     created = models.DateTimeField(default=timezone.now)
     revoked = models.DateTimeField(null=True)

@@ -100,6 +100,17 @@ def test_a_host_gets_a_credential_and_pins_the_key_that_the_script_named(serve_a
     }
 
 
+def test_tries_are_numbered_under_one_key(serve_answers: ServeAnswers):
+    portal = serve_answers(http(SCRIPT), http("", "503 Busy"), http(SCRIPT), http(json.dumps(ANSWER)))
+    attempts = registration.Attempts()
+    with pytest.raises(registration.PortalUnreachable):
+        registration.register(portal.url, "", OURS, FACTS, attempts)
+    registration.register(portal.url, "", OURS, FACTS, attempts)
+    bodies = [json.loads(sent.partition(b"\r\n\r\n")[2]) for sent in portal.requests if sent.startswith(b"POST")]
+    assert [body["attempt"] for body in bodies] == [1, 2]
+    assert len({body["key"] for body in bodies}) == 1
+
+
 def test_the_token_travels_in_a_header_and_the_private_key_not_at_all(serve_answers: ServeAnswers):
     portal = serve_answers(http(SCRIPT), http(json.dumps(ANSWER)))
     register(portal)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from apps.control.models import AuditEntry
 from apps.control.reconcile import reconcile_until_idle
-from apps.core.errors import Invalid
+from apps.core.errors import Conflict, Invalid
 from apps.environments.models import Environment
 from apps.environments.services import environment_create
 from apps.hosts.agents import (
@@ -213,6 +213,26 @@ def test_the_same_engine_again_is_the_same_host_with_a_new_credential(token: Reg
     assert (host.name, host.address) == ("node-1", "203.0.113.7")
     assert authenticate_agent(first.credential.access_key, first.secret) is None
     assert authenticate_agent(second.credential.access_key, second.secret) == second.credential
+
+
+def test_a_try_that_was_given_up_does_not_end_the_credential_of_the_next(token: RegistrationToken) -> None:
+    first = agent_register(token, registration_body(attempt=1), address="")
+    third = agent_register(token, registration_body(attempt=3), address="")
+    with pytest.raises(Conflict, match="later try"):
+        agent_register(token, registration_body(attempt=2), address="")
+    assert not is_credential_valid(first.credential.pk)
+    assert is_credential_valid(third.credential.pk)
+    again = agent_register(token, registration_body(attempt=3), address="")
+    assert is_credential_valid(again.credential.pk), "a proxy may send a request twice"
+    other = agent_register(token, registration_body(key="r2"), address="")
+    assert is_credential_valid(other.credential.pk), "an agent that was started anew counts from 1"
+
+
+@pytest.mark.parametrize("attempt", [0, -1, "2", 1.5, True, None, 10**10])
+def test_a_try_has_a_number(attempt: Any) -> None:
+    with pytest.raises(Invalid) as refused:
+        AgentRegistration.parse(registration_body(attempt=attempt))
+    assert refused.value.field == "attempt"
 
 
 def test_a_new_address_that_is_said_is_taken_over(token: RegistrationToken) -> None:
