@@ -245,7 +245,7 @@ def test_a_return_is_rolled_back_with_its_sidekicks(web: Service, actor_of: Any,
     idle(service_return_to(web, 1, actor=bob, strategy=FAST))
     assert idle(service_upgrade_step(web, "rollback", actor=bob)).display_state == "active"
     assert images(web) == doubled(running(log="bb:new"))
-    assert web.revision == 2
+    assert web.revision == 4
 
 
 def test_a_restart_takes_units_as_a_whole_and_each_container_once(
