@@ -67,7 +67,7 @@ def _give_up(
     if not row.keep_running or row.native:
         raise error
     status = {**row.status, ANEW: str(error)[:200], KEPT_VOLUMES: _anonymous_volumes(row, seen)}
-    raise ToBeMadeAnew(f"{row.name} is made anew: {error}", status) from None
+    raise ToBeMadeAnew(f"{row.name} is recreated: {error}", status) from None
 
 
 def _choose_other_port(
@@ -93,7 +93,7 @@ def _choose_other_port(
     if not row.keep_running or row.native:
         raise EngineConflict(f"{why} It was published there before: stop that, or make the container anew.") from None
     status |= {ANEW: why[:200], KEPT_VOLUMES: _anonymous_volumes(row, seen)}
-    raise ToBeMadeAnew(f"{row.name} is made anew with another port: {why}", status) from None
+    raise ToBeMadeAnew(f"{row.name} is recreated with another port: {why}", status) from None
 
 
 def _in_use(row: Container, number: int, protocol: str) -> str:

@@ -35,14 +35,14 @@ def preview(browser: Any, at: Any, row: Service, **changes: str) -> str:
 
 def test_it_says_what_changes_and_what_is_made_anew_with_it(browser_as: Any, at: Any, unit: Service):
     found = preview(browser_as("bob"), at, unit, image="sim:sim/web:2")
-    assert "Its 2 containers are made anew." in found
-    assert "The sidekick log is made anew, since it uses" in found
+    assert "Its 2 containers are recreated." in found
+    assert "The sidekick log is recreated, since it uses" in found
     assert "sim/web:2" in found
 
 
 def test_without_a_change_it_says_so(browser_as: Any, at: Any, unit: Service):
     found = preview(browser_as("bob"), at, unit)
-    assert "Nothing of the configuration changes" in found
+    assert "The configuration does not change" in found
     assert "word" not in found
 
 

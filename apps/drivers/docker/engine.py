@@ -251,7 +251,7 @@ class DockerDriver(DockerVolumeCalls):
                 return False
             raise EngineConflict(
                 f"The network {found['Name']} of the engine is not {spec.subnet} with the gateway {spec.gateway}, and"
-                f" containers are connected to it: remove them, and the network is made anew. ({error})"
+                f" containers are connected to it: remove them, and the network is recreated. ({error})"
             ) from None
         return True
 

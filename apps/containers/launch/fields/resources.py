@@ -94,8 +94,8 @@ class ResourceFields(NetworkFields):
         engine=harmless("MemorySwap"),
         compose=ComposeKey("memswap_limit", "size"),
         form=FormControl(
-            section="limits", kind="number", label=_("Memory and swap"), hint=_("MB, -1: no limit"), factor=_MIB,
-            row=1, column=2,
+            section="limits", kind="number", label=_("Memory and swap"), hint="MB", placeholder=_("-1: no limit"),
+            factor=_MIB, row=1, column=2,
         ),
         kubernetes=_NOT_PER_POD, swarm=_NOT_IN_SWARM,
     )  # fmt: skip
@@ -132,7 +132,7 @@ class ResourceFields(NetworkFields):
         engine=harmless("CpusetCpus"),
         compose="cpuset",
         form=FormControl(
-            section="limits", kind="text", label=_("CPU set"), hint=_("the only ones it may use"),
+            section="limits", kind="text", label=_("CPU set"), hint=_("cores"),
             placeholder="0-3,6", row=1, column=4,
         ),
         kubernetes=_NOT_PER_POD, swarm=_NOT_IN_SWARM,
