@@ -34,7 +34,7 @@ class PortalUnreachable(Exception):
 
 
 class Attempts:
-    """One wish to register, however often it is tried: the portal knows a try that it hears after a later one.
+    """A registration, however often it is tried: the portal recognizes a try that it hears after a later one.
 
     A busy portal may answer one of before when this agent has long given it up, and would end the credential that the
     later one was given.
