@@ -91,7 +91,7 @@ class HostAgent:
     async def _register(self) -> None:
         if not self._store.state.private_key:
             self._store.update(private_key=keys.create_private_key())
-        attempts = registration.Attempts()
+        attempts = registration.RegistrationAttempts()
         while registration.is_registration_needed(self._store.state, self._options.url):
             try:
                 await self._register_once(attempts)
@@ -108,7 +108,7 @@ class HostAgent:
                 break
         self._backoff.reset()
 
-    async def _register_once(self, attempts: registration.Attempts) -> None:
+    async def _register_once(self, attempts: registration.RegistrationAttempts) -> None:
         options, state = self._options, self._store.state
         if not options.url:
             raise CannotRegister("This host is not registered: give the registration URL that the portal shows.")

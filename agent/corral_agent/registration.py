@@ -33,7 +33,7 @@ class PortalUnreachable(Exception):
     """The portal did not answer; trying again may help."""
 
 
-class Attempts:
+class RegistrationAttempts:
     """A registration, however often it is tried: the portal recognizes a try that it hears after a later one.
 
     A busy portal may answer one of before when this agent has long given it up, and would end the credential that the
@@ -46,10 +46,10 @@ class Attempts:
 
 
 def register(
-    url: str, ca: str, private_key: str, facts: Mapping[str, Any], attempts: Attempts | None = None
+    url: str, ca: str, private_key: str, facts: Mapping[str, Any], attempts: RegistrationAttempts | None = None
 ) -> dict[str, str]:
     """Register this host; blocks. The part of the state to keep. Raises `CannotRegister`, `PortalUnreachable`."""
-    attempts = attempts or Attempts()
+    attempts = attempts or RegistrationAttempts()
     attempts.count += 1
     base, _, token = url.rpartition("/scripts/")
     if not token or urlsplit(base).path.rpartition("/")[2] not in {"v1", "v2-beta"}:

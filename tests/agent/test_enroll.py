@@ -102,7 +102,7 @@ def test_a_host_gets_a_credential_and_pins_the_key_that_the_script_named(serve_a
 
 def test_tries_are_numbered_under_one_key(serve_answers: ServeAnswers):
     portal = serve_answers(http(SCRIPT), http("", "503 Busy"), http(SCRIPT), http(json.dumps(ANSWER)))
-    attempts = registration.Attempts()
+    attempts = registration.RegistrationAttempts()
     with pytest.raises(registration.PortalUnreachable):
         registration.register(portal.url, "", OURS, FACTS, attempts)
     registration.register(portal.url, "", OURS, FACTS, attempts)
