@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -103,8 +104,10 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(portal: PortalProcess, terminal: docker.APIClient) -> Site:
-    return Site(portal, terminal)
+def site(portal: PortalProcess, terminal: docker.APIClient) -> Iterator[Site]:
+    yield Site(portal, terminal)
+    # Other tests remove the image by its one name, of which two names would make something else.
+    terminal.remove_image(NEW.removeprefix("docker:"))
 
 
 @pytest.mark.parametrize("run", range(RUNS))
