@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.kind_labels import is_global
 from apps.hosts.affinity import HOST_LABEL, STACK_SERVICE_LABEL, AffinityRule, parse_rules
 from apps.hosts.fleet import ACCEPTING
@@ -120,7 +121,7 @@ def _why_nowhere(row: Service, all_hosts: Sequence[Host]) -> str:
     if not active:
         return "The environment has no active host."
     reasons = []
-    for rule in _host_rules(row):
+    for rule in host_rules(row, row.config):
         names = sorted(str(host) for host in active if rule.holds_for(host.all_labels) != rule.wanted)
         more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
         reasons += [f"{rule.violation} ({', '.join(names[:MAX_NAMED])}{more})"] if names else []
@@ -143,7 +144,7 @@ def _full_hosts(row: Service, all_hosts: Sequence[Host], hosts: GlobalHosts, slo
 
 def global_hosts(row: Service, hosts: Iterable[Host]) -> GlobalHosts:
     """The hosts that are to have a container of the service, and those that may keep theirs."""
-    rules = _host_rules(row)
+    rules = host_rules(row, row.config)
     fit = [
         host
         for host in hosts
@@ -156,9 +157,9 @@ def global_hosts(row: Service, hosts: Iterable[Host]) -> GlobalHosts:
     )
 
 
-def _host_rules(row: Service) -> list[AffinityRule]:
-    """What the service asks of the labels of hosts, preferences aside."""
-    labels = {**row.config.labels, STACK_SERVICE_LABEL: f"{row.stack.name}/{row.name}"}  # for names in rules
+def host_rules(row: Service, config: LaunchConfig) -> list[AffinityRule]:
+    """What a configuration of the service asks of the labels of hosts, preferences aside."""
+    labels = {**config.labels, STACK_SERVICE_LABEL: f"{row.stack.name}/{row.name}"}  # for names in rules
     return [rule for rule in parse_rules(labels) if rule.subject == HOST_LABEL and not rule.soft]
 
 

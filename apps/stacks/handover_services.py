@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from django.db import transaction
 
-from apps.containers.launch.kind_labels import is_global
+from apps.containers.launch.kind_labels import is_global, is_start_once
 from apps.control.services import request_change
 from apps.core.errors import Invalid
 from apps.environments.actor import Actor
@@ -119,6 +119,8 @@ def _no_scale(row: Service) -> str:
         return "it has one container on each host"
     if row.fit_policy is not None:
         return "it has as many containers as fit"
+    if is_start_once(row.config):
+        return "its containers run once, and are not started again"
     return "it has a schedule, and containers only when it runs" if row.schedule else ""
 
 
@@ -134,6 +136,12 @@ def handover_columns(row: Service, action: str) -> dict[str, Any]:
         half = {"scale": Slot.objects.filter(service=row).count()} if is_half else {}
         return {"upgrade_target": None, **half}
     return {}
+
+
+def is_handing_over_now(row: Service) -> bool:
+    """Whether it hands over, or is undecided half-way. One that was rolled back to its end still names the other."""
+    is_back = row.upgrade_phase == ROLLING_BACK and row.display_state in _AT_REST
+    return row.upgrade_target_id is not None and not is_back
 
 
 def links_back(row: Service) -> None:

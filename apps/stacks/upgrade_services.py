@@ -11,18 +11,15 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.launch.values import fixed_ports
-from apps.containers.managed_network import requested_address
 from apps.control.kinds import DEADLINE
 from apps.control.models import Operation
 from apps.control.services import request_change
 from apps.core.errors import ActionNotAvailable, Conflict, Invalid
 from apps.environments.actor import Actor
-from apps.hosts.models import Host
 from apps.stacks.balancer.revisions import return_in_place
 from apps.stacks.balancer.services import next_balancer
 from apps.stacks.balancer.settings import BalancerSettings
-from apps.stacks.handover_services import handover_columns, links_back
+from apps.stacks.handover_services import handover_columns, is_handing_over_now, links_back
 from apps.stacks.lifecycle import REPLACEABLE
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.new_services import check_launchable, check_scale_policy
@@ -42,6 +39,7 @@ from apps.stacks.service_options import NO_IMAGE, is_without_image
 from apps.stacks.sidekick_changes import check_new_names, sidekicks_of_next
 from apps.stacks.sidekicks import Sidekick, check_unit, names_of, with_label
 from apps.stacks.stack_history import StackRevision
+from apps.stacks.start_first import check_start_first
 from apps.stacks.updates.pins import kept_pins
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
 from apps.stacks.upgrade_strategy import UpgradeStrategy
@@ -127,8 +125,7 @@ def prepare_upgrade(
     primary, stored = _next_configs(row, config, sidekicks, number, at)
     if strategy.start_first:
         keeps = bool(row.address_settings.get("retainIp")) if retains_addresses is None else retains_addresses
-        _require_room(row, primary, stored)
-        _require_free_address(row, primary, retains_addresses=keeps)
+        check_start_first(row, primary, stored, retains_addresses=keeps)
     spec = _spec_of(primary, stored, None if config is not None else row.current_version)
     spec["balancer"] = balancer.to_json() if balancer is not None else row.balancer
     configs = [primary, *(each.config for each in stored)]
@@ -149,7 +146,7 @@ def write_upgrade(
     stack_revision: StackRevision | None = None,
 ) -> None:
     """Request a prepared upgrade, with other desired `columns` that change along, maybe as a part of its stack's."""
-    if row.upgrade_target_id is not None:
+    if is_handing_over_now(row):
         why = f"{row.name} is handing over to another service: cancel that, and take it back or finish it, first."
         raise ActionNotAvailable(why, field="action")
     numbers = {"revision": prepared.number, "previous_revision": way_back_of(row)}
@@ -344,37 +341,6 @@ def _no_other_upgrade(row: Service) -> Iterator[None]:
         yield
     except IntegrityError:
         raise Conflict(f"{row.name} was upgraded by somebody else just now; look again and retry.") from None
-
-
-def _require_room(row: Service, config: LaunchConfig, sidekicks: Sequence[Sidekick]) -> None:
-    """Refuse to start the new containers first where their fixed host ports are held by those that they replace.
-
-    In a unit with sidekicks they could not: they take the network and the volumes of those that are still there.
-    """
-    if row.secondary or sidekicks:
-        why = f"{row.name} has sidekicks, which stay with the container that they work for: stop the old ones first."
-        raise Invalid("startFirst", "InvalidOption", why)
-    if not fixed_ports(config.published):
-        return
-    hosts = Host.all_objects.filter(environment=row.environment_id, removed=None, state="active", desired="active")
-    if hosts.count() <= row.scale:
-        ports = ", ".join(str(port[1]) for port in sorted(fixed_ports(config.published)))
-        raise Invalid(
-            "startFirst",
-            "InvalidOption",
-            f"Starting first needs a host where host port {ports} is free, and the {row.scale} containers that are "
-            f"replaced hold it on {hosts.count()} hosts: stop the old ones first, or let the engine choose the port.",
-        )
-
-
-def _require_free_address(row: Service, config: LaunchConfig, *, retains_addresses: bool) -> None:
-    """Refuse to start the new containers first where each has the address of the one that it replaces."""
-    asked_for = requested_address(config)
-    if not retains_addresses and (not asked_for or asked_for != requested_address(row.config)):
-        return
-    what = "retains the addresses of its containers" if retains_addresses else f"asks for the address {asked_for}"
-    why = f"{row.name} {what}, and two containers cannot have one address: stop the old ones first."
-    raise Invalid("startFirst", "InvalidOption", why)
 
 
 def upgrade_deadline(request: Mapping[str, Any]) -> float:

@@ -12,7 +12,7 @@ from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.control.models import Operation
 from apps.control.reconcile import reconcile_one
-from apps.core.errors import Forbidden, Invalid, Locked
+from apps.core.errors import ActionNotAvailable, Forbidden, Invalid, Locked
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
@@ -20,6 +20,8 @@ from apps.stacks.handover_services import HandoverStrategy, service_hand_over
 from apps.stacks.locks import lock_set
 from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.services import link_add, service_act, service_create, service_update, stack_create
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 FAST = HandoverStrategy(final_scale=3, batch_size=2, interval_ms=100, update_links=True)
 
@@ -116,6 +118,25 @@ def test_back_again_with_the_links(
     assert until(step, "upgraded")[-1] == (0, 3)
 
 
+def test_one_that_went_back_can_be_upgraded_by_itself(
+    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+) -> None:
+    old, new = pair
+    bob, within = actor_of("bob"), UpgradeStrategy(interval_ms=100)
+    config = LaunchConfig.from_wire({"imageUuid": "docker:bb:new"})
+    service_hand_over(old, new, actor=bob, strategy=FAST)
+    until(step, "upgraded")
+    with pytest.raises(ActionNotAvailable):
+        service_upgrade(old, actor=bob, config=config, strategy=within)
+    service_act(old, "rollback", actor=bob)
+    until(step, "active")
+    service_upgrade(old, actor=bob, config=config, strategy=within)
+    assert until(step, "upgraded")[-1] == (2, 0)
+    service_act(old, "finishupgrade", actor=bob)
+    until(step, "active")
+    assert (old.upgrade_target_id, old.image) == (None, "bb:new")
+
+
 def test_canceled_half_way_both_stay_as_they_are_and_go_on_or_back(
     pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
 ) -> None:
@@ -192,7 +213,11 @@ def test_what_does_not_go_together_is_refused(pair: tuple[Service, Service], lab
         {"imageUuid": "docker:bb:local", "labels": {"io.rancher.scheduler.global": "true"}}
     )
     spread = service_create(actor=bob, stack=stack, name="spread", config=everywhere)
-    for target, code in ((old, "InvalidOption"), (spread, "InvalidOption")):
+    ending = LaunchConfig.from_wire(
+        {"imageUuid": "docker:bb:local", "labels": {"io.rancher.container.start_once": "true"}}
+    )
+    once = service_create(actor=bob, stack=stack, name="once", config=ending)
+    for target, code in ((old, "InvalidOption"), (spread, "InvalidOption"), (once, "InvalidOption")):
         with pytest.raises(Invalid) as refused:
             service_hand_over(old, target, actor=bob, strategy=FAST)
         assert (refused.value.field, refused.value.code) == ("toServiceStrategy.toServiceId", code)

@@ -265,15 +265,6 @@ def test_a_strategy_has_limits(case: str) -> None:
     assert (refused.value.field, refused.value.code) == (field, code)
 
 
-def test_host_ports_must_leave_room_to_start_first(web: Service, actor_of: Any) -> None:
-    ports = config(ports=["8080:80"])
-    with pytest.raises(Invalid) as refused:
-        service_upgrade(web, actor=actor_of("bob"), config=ports, strategy=UpgradeStrategy(start_first=True))
-    assert (refused.value.field, refused.value.code) == ("startFirst", "InvalidOption")
-    assert "8080" in refused.value.message
-    assert ServiceRevision.objects.count() == 1, "nothing half-made"
-
-
 ONE_ADDRESS: dict[str, tuple[ServiceOptions, dict[str, Any]]] = {
     "retained": (ServiceOptions(address_settings={"retainIp": True}), {}),
     "requested": (ServiceOptions(), {"requestedIpAddress": "10.42.9.9"}),
