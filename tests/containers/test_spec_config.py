@@ -230,3 +230,26 @@ def test_no_input_is_worse_than_refused(fields: dict[str, Any]) -> None:
         return
     assert LaunchConfig.from_json(config.to_json()) == config
     assert LaunchConfig.from_wire(config.to_wire()) == config
+
+
+@pytest.mark.parametrize(
+    ("ports", "twice"),
+    [
+        (["8081:80", "8081:81"], True),
+        (["8400:80", "8400:80"], True),
+        (["8081:80", "127.0.0.1:8081:81"], True),
+        (["127.0.0.1:8081:80", "0.0.0.0:8081:81"], True),
+        (["127.0.0.1:8081:80", "127.0.0.1:8081:81"], True),
+        (["127.0.0.1:8081:80", "127.0.0.2:8081:81"], False),
+        (["8081:80/tcp", "8081:80/udp"], False),
+        (["80", "80", "8081:80", "8082:80"], False),
+    ],
+)
+def test_a_host_port_is_published_once(ports: list[str], *, twice: bool) -> None:
+    wire = {"imageUuid": "docker:bb:local", "ports": ports}
+    if not twice:
+        assert len(LaunchConfig.from_wire(wire).ports) == len(ports)
+        return
+    with pytest.raises(Invalid) as refused:
+        LaunchConfig.from_wire(wire, at="launchConfig.")
+    assert (refused.value.field, refused.value.code) == ("launchConfig.ports", "NotUnique")

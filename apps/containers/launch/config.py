@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from apps.containers.launch.fields.declaration import LaunchField, launch_fields
 from apps.containers.launch.fields.rights import RightsFields
-from apps.containers.launch.values import Port, check_request
+from apps.containers.launch.values import Port, check_request, published_twice
 from apps.core.errors import Invalid
 
 MAX_CONFIG_SIZE = 1024 * 1024
@@ -41,6 +41,9 @@ class LaunchConfig(RightsFields):
             raise Invalid(f"{at}imageUuid", "MissingRequired", "An image is required, as in docker:nginx.")
         if found.health_check:
             check_request(found.health_check, f"{at}healthCheck.")
+        if (twice := published_twice(found.ports)) is not None:
+            remedy = f"Host port {twice} is published twice; publish it once, or leave one of them without a host port."
+            raise Invalid(f"{at}ports", "NotUnique", remedy)
         if found.network_mode == "container" and not (found.network_container_id or found.network_launch_config):
             raise Invalid(f"{at}networkContainerId", "MissingRequired", "Say whose network the container is to share.")
         if len(json.dumps(found.to_json(), ensure_ascii=False).encode()) > MAX_CONFIG_SIZE:

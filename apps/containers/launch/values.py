@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -345,6 +346,21 @@ EXTRA_HOST = text(
     pattern=r"[^:\s]+:(\[?[0-9a-fA-F.:]+\]?|host-gateway)", code="InvalidFormat", hint="write name:address"
 )
 SIZE = integer(0)
+_EVERY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - as clients say it
+
+
+def published_twice(ports: Iterable[Port]) -> int | None:
+    """A host port that two of them want at one address, where an address that is not said is each; None without."""
+    taken: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for port in ports:
+        if port.public is None:
+            continue
+        addresses = taken[port.public, port.protocol]
+        address = "" if port.address in _EVERY_ADDRESS else port.address
+        if address in addresses or "" in addresses or (addresses and not address):
+            return port.public
+        addresses.add(address)
+    return None
 
 
 def fixed_ports(ports: Iterable[Port]) -> frozenset[tuple[str, int, str]]:
