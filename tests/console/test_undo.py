@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from apps.containers.models import Container
 from apps.stacks.models import Service
@@ -55,3 +56,14 @@ def test_who_may_not_delete_may_not_undo(browser_as: Any, at: Any, web: Service)
 
 def test_undoing_is_a_post(browser_as: Any, at: Any, web: Service):
     assert browser_as("bob").get(at("service-undo", pk=web.pk)).status_code == 405
+
+
+@pytest.mark.parametrize("kind", ["service", "stack"])
+def test_its_page_offers_to_undo_it_as_long_as_it_can_be(browser_as: Any, at: Any, web: Service, kind: str):
+    row, client = web if kind == "service" else web.stack, browser_as("bob")
+    page, undo = at(kind, pk=row.pk), at(f"{kind}-undo", pk=row.pk)
+    client.post(at(f"{kind}-remove", pk=row.pk), headers=HX)
+    assert f'hx-post="{undo}"' not in browser_as("rita").get(page).content.decode()
+    assert f'hx-post="{undo}"' in client.get(page).content.decode()
+    type(row).all_objects.filter(pk=row.pk).update(undo_until=timezone.now())
+    assert f'hx-post="{undo}"' not in client.get(page).content.decode()

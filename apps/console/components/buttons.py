@@ -16,7 +16,8 @@ from apps.core.errors import NotFound
 from apps.core.ids import wire_id
 from apps.core.models import Managed
 from apps.environments.access import Verdict, environment_of, verdict
-from apps.stacks.models import GIVE_BACK
+from apps.stacks.models import GIVE_BACK, Service, Stack
+from apps.stacks.undo import is_undoable
 
 Text = str | Promise
 
@@ -165,6 +166,10 @@ def action_buttons(ctx: RequestContext, row: Managed, only: Iterable[str] = ()) 
         # A service either runs all the time and is restarted, or runs at times.
         unfit = "restart" if getattr(row, "schedule", None) else "runnow"
         found = [each for each in found if each.action != unfit]
+    if isinstance(row, (Service, Stack)) and is_undoable(row) and not only:
+        # Beside the message that offers it, which is gone as soon as somebody goes to another page.
+        may = ctx.can("delete" if row.removal_requested else "operate")
+        found.insert(0, custom_button(_("Undo"), "arrow-back-up", row_url(row, "undo"), may, action="undo"))
     if row.display_state != "paused":
         found = [each for each in found if each.action != "unpause"]
     toggles = [each for each in found if each.action in {"start", "stop", "activate", "deactivate"}]
