@@ -16,7 +16,7 @@ def samples(*values: tuple[float | None, float | None]) -> list[SignalSample]:
 
 def test_a_chart_has_both_lines_with_gaps_and_a_table() -> None:
     (chart,) = signal_charts({"cpu": samples((0.0, None), (2.0, 1.0), (None, 1.0), (2.0, None))})
-    assert (chart.label, chart.top) == ("Processors", "2.00")
+    assert (chart.label, chart.top) == ("CPU", "2.00")
     assert chart.old == f"M0.0 {HEIGHT - 2}.0h0L100.0 2.0M300.0 2.0h0"
     assert chart.new == "M100.0 40.0h0L200.0 40.0"
     assert [(each.old, each.new) for each in chart.rows] == [

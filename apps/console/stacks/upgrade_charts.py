@@ -61,7 +61,7 @@ def signal_charts(samples: Mapping[str, Sequence[SignalSample]]) -> list[SignalC
     """The charts of the signals of which there are at least two moments with a value."""
     kinds: dict[str, tuple[str, Callable[[float | None], str]]] = {
         "restarts": (_("Restarts"), _an_hour),
-        "cpu": (_("Processors"), number),
+        "cpu": (_("CPU"), number),
         "memory": (_("Memory"), memory),
         "errors": (_("Errors in logs"), _an_hour),
         "responses": (_("Failed responses of balancers"), percent),

@@ -128,7 +128,7 @@ def _values(found: Mapping[str, Any]) -> tuple[str, str, str]:
     if signal in rates:
         return rates[signal], _rate(found["old"], old_count), _rate(found["new"], new_count)
     texts = {
-        "cpu": (_("Processors"), number),
+        "cpu": (_("CPU"), number),
         "memory": (_("Memory"), memory),
         "responses": (_("Failed responses of balancers"), percent),
     }

@@ -125,7 +125,7 @@ class Level:
         counts = (len(old), len(new))
         middle = (median(old) if old else None, median(new) if new else None)
         if self.missing or min(counts) < MIN_SAMPLES or middle[0] is None or middle[1] is None:
-            reason = self.missing or f"Takes {MIN_SAMPLES} minutes of each at least."
+            reason = self.missing or f"It needs at least {MIN_SAMPLES} minutes of each."
             return Finding(self.signal, UNKNOWN, *middle, counts, reason=reason)
         p = chance_of_higher_levels(old, new)
         is_higher = middle[1] >= self.factor * middle[0] and middle[1] - middle[0] >= self.least
