@@ -103,13 +103,17 @@ def _check_pair(row: Service, target: Service) -> None:
     if row.desired != "active":
         why = f"{row.name} is stopped, and has nothing to hand over: start {target.name} and remove this one instead."
         raise Invalid("toServiceStrategy", "InvalidState", why)
-    for each in (row, target):
-        if why := _no_scale(each):
+    for each, why in ((row, _no_scale(row)), (target, _no_scale(target) or _runs_once(target))):
+        if why:
             raise Invalid(f"{AT}toServiceId", "InvalidOption", f"{each.name} cannot be stepped up or down: {why}.")
     others = Service.all_objects.filter(upgrade_target=target, removed=None).exclude(display_state__in=_AT_REST)
     if target.display_state not in _AT_REST or others.exists():
         why = f"{target.name} is {target.display_state}, or another one hands over to it: wait, or finish that first."
         raise Invalid(f"{AT}toServiceId", "InvalidState", why)
+
+
+def _runs_once(row: Service) -> str:
+    return "its containers run once, and are not started again" if is_start_once(row.config) else ""
 
 
 def _no_scale(row: Service) -> str:
@@ -119,8 +123,6 @@ def _no_scale(row: Service) -> str:
         return "it has one container on each host"
     if row.fit_policy is not None:
         return "it has as many containers as fit"
-    if is_start_once(row.config):
-        return "its containers run once, and are not started again"
     return "it has a schedule, and containers only when it runs" if row.schedule else ""
 
 
