@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import docker
+
 from apps.drivers.base import Endpoint, EngineError
 from portal.tools.busybox_image import build_image
 
@@ -66,6 +68,26 @@ def start() -> PrivateEngine:
         stop(engine)
         raise
     return engine
+
+
+def remove_all_containers(terminal: docker.APIClient, seconds: float = 60.0) -> None:
+    """Remove every container of an engine, and return when it lists none.
+
+    A portal that still runs may remove them at the same time: to be gone already, or on the way out, is no fault.
+
+    :raises TimeoutError: after `seconds`, if some are still listed.
+    """
+    give_up_at = time.monotonic() + seconds
+    while listed := terminal.containers(all=True):
+        if time.monotonic() > give_up_at:
+            raise TimeoutError(f"still on the engine: {[each['Names'] for each in listed]}")
+        for each in listed:
+            try:
+                terminal.remove_container(each["Id"], force=True)
+            except docker.errors.APIError as failure:
+                if failure.status_code not in (404, 409):
+                    raise
+                time.sleep(0.1)
 
 
 def _dockerd(folder: Path, bridge: str, net: str) -> subprocess.Popen[bytes]:

@@ -13,7 +13,7 @@ import docker
 import pytest
 
 from tests.docker.portal_process import Api, PortalProcess
-from tests.engine import PrivateEngine
+from tests.engine import PrivateEngine, remove_all_containers
 
 
 @pytest.fixture(scope="session")
@@ -63,14 +63,9 @@ def api(portal: PortalProcess) -> Api:
 @pytest.fixture(autouse=True)
 def _clean_engine(terminal: docker.APIClient) -> Iterator[None]:
     """Nothing of one test is in the way of the next."""
-    _remove_all_containers(terminal)
+    remove_all_containers(terminal)
     yield
-    _remove_all_containers(terminal)
-
-
-def _remove_all_containers(terminal: docker.APIClient) -> None:
-    for each in terminal.containers(all=True):
-        terminal.remove_container(each["Id"], force=True)
+    remove_all_containers(terminal)
 
 
 @pytest.fixture

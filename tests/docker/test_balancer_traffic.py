@@ -12,6 +12,7 @@ import pytest
 
 from tests.docker.portal_process import Api, wait_until
 from tests.docker.steady_load import SteadyLoad, steady_load
+from tests.engine import remove_all_containers
 
 pytestmark = pytest.mark.docker
 
@@ -24,8 +25,7 @@ def _second_image(terminal: docker.APIClient, _clean_engine: None) -> Iterator[N
     """The same image under a second name, which is another image to whoever upgrades."""
     terminal.tag(OLD, "bb", "two")
     yield
-    for each in terminal.containers(all=True):
-        terminal.remove_container(each["Id"], force=True)
+    remove_all_containers(terminal)
     terminal.remove_image(NEW)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from portal.tools.busybox_image import image_tar, import_image
 from tests.docker.portal_process import Api, free_port, wait_until
-from tests.engine import PrivateEngine
+from tests.engine import PrivateEngine, remove_all_containers
 
 pytestmark = pytest.mark.docker
 
@@ -34,8 +34,7 @@ def _images(engine: PrivateEngine, terminal: docker.APIClient, _clean_engine: No
         words = f'CMD ["sh", "-c", "{SERVE.format(port=port)}"]'
         import_image(engine.url, tag, tree, [words, "ENV PATH=/bin"])
     yield
-    for each in terminal.containers(all=True):
-        terminal.remove_container(each["Id"], force=True)
+    remove_all_containers(terminal)
     for tag in IMAGES:
         terminal.remove_image(tag)
 

@@ -22,7 +22,7 @@ from apps.vault.registries.logins import RegistryLogin
 from tests.docker.agent_process import AgentProcess
 from tests.docker.portal_process import Api, PortalProcess, free_port, wait_until
 from tests.docker.registries import PasswordRegistry, TokenRegistry, password_registry, token_registry
-from tests.engine import PrivateEngine
+from tests.engine import PrivateEngine, remove_all_containers
 
 pytestmark = pytest.mark.docker
 FIRST, SECOND, WRONG, TOKEN = "f1rst-w0rd", "s3cond-w0rd", "wr0ng-w0rd", "t0ken-w0rd"
@@ -49,8 +49,7 @@ def _images_of_before(terminal: docker.APIClient) -> Iterator[None]:
     """What is pulled goes again: an image that has other names too may be taken from those that use it."""
     before = _names(terminal)
     yield
-    for each in terminal.containers(all=True):
-        terminal.remove_container(each["Id"], force=True)
+    remove_all_containers(terminal)
     for name in _names(terminal) - before:
         terminal.remove_image(name, force=True)
 

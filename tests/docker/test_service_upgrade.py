@@ -17,7 +17,7 @@ import docker
 import pytest
 
 from tests.docker.portal_process import Api, PortalProcess
-from tests.engine import PrivateEngine
+from tests.engine import PrivateEngine, remove_all_containers
 
 pytestmark = pytest.mark.docker
 
@@ -30,8 +30,7 @@ def _second_image(terminal: docker.APIClient, _clean_engine: None) -> Iterator[N
     """The same image under a second name, which is another image to whoever upgrades; other tests count names."""
     terminal.tag(OLD, "bb", "two")
     yield
-    for each in terminal.containers(all=True):
-        terminal.remove_container(each["Id"], force=True)
+    remove_all_containers(terminal)
     terminal.remove_image(NEW)
 
 

@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 
 from portal.tools.busybox_image import build_image
+from tests.engine import remove_all_containers
 from tests.fleet.certificates import Authority
 from tests.fleet.commands import NoFleet, tail, wait_for
 from tests.fleet.host import Host
@@ -78,8 +79,7 @@ class Engine:
 
     def remove_containers(self) -> None:
         """Remove every container."""
-        for each in self.host.terminal.containers(all=True):
-            self.host.terminal.remove_container(each["Id"], force=True)
+        remove_all_containers(self.host.terminal)
 
     def remove_network(self, name: str) -> None:
         """Remove a network of this name that somebody before has left."""

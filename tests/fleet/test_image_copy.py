@@ -23,6 +23,7 @@ from apps.hosts.models import Host
 from apps.hosts.selectors import endpoint_of
 from apps.hosts.services import host_create
 from tests.docker.portal_process import wait_until
+from tests.engine import remove_all_containers
 from tests.fleet.fleet import Fleet
 from tests.fleet.sshd import Sshd
 
@@ -67,8 +68,7 @@ def test_it_comes_from_the_host_that_has_it(
         assert [each["State"] for each in fleet.hosts[2].terminal.containers()] == ["running"]
     finally:
         for host in (fleet.hosts[1], fleet.hosts[2]):
-            for each in host.terminal.containers(all=True):
-                host.terminal.remove_container(each["Id"], force=True)
+            remove_all_containers(host.terminal)
             if host.terminal.images(image):
                 host.terminal.remove_image(image)
 
