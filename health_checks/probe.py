@@ -36,14 +36,20 @@ class Probe:
         self._descriptor = self._socket.fileno()  # with the socket itself asyncio would format it for each look-up
         self._stop_waiting: Callable[[int], bool] | None = None
         code = self._socket.connect_ex((check.address, check.port))  # an address, never a name to be looked up
-        self._timer = self._loop.call_later(check.timeout, self._finish, f"no answer within {check.timeout:g} s")
+        self._timer: asyncio.TimerHandle | None = None  # made by the first that waits: most connect at once
         if code == errno.EINPROGRESS:
+            self._limit_time()
             self._stop_waiting = self._loop.remove_writer
             self._loop.add_writer(self._descriptor, self._connected)
         elif code:
             self._loop.call_soon(self._finish, _words(code))
         else:  # a container of this machine has often accepted already
             self._loop.call_soon(self._connected)
+
+    def _limit_time(self) -> None:
+        if self._timer is None:
+            timeout = self._check.timeout
+            self._timer = self._loop.call_later(timeout, self._finish, f"no answer within {timeout:g} s")
 
     def _connected(self) -> None:
         if self._socket.fileno() < 0:
@@ -59,6 +65,7 @@ class Probe:
         except OSError as error:
             self._finish(_words(error.errno or 0))
             return
+        self._limit_time()
         self._stop_waiting = self._loop.remove_reader
         self._loop.add_reader(self._descriptor, self._answered)
 
@@ -82,7 +89,8 @@ class Probe:
     def _finish(self, failure: str) -> None:
         if self._socket.fileno() < 0:
             return
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._stop_waiting is not None:
             self._stop_waiting(self._descriptor)
         self._socket.close()

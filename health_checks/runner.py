@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from health_checks.state import HEALTHY, INITIALIZING, UNCHECKED, UNHEALTHY, Hea
 
 _JITTER = 0.05
 _REACH_SECONDS = 10.0
+_TICK = 0.02  # seconds: checks begin together, as to wake up for each costs as much as the check
 _FIRST_WITHIN = 1.0  # the checks of a new document are spread over this long
 MAX_PER_SECOND = 1000  # a check may want to be made every 0.1 s; together they must not keep the host from its work
 UNREACHABLE = "The container's network cannot be reached from where its checks are made."
@@ -86,7 +88,9 @@ class CheckRunner:
         """Check it again after `delay`, and in any case when its time to become healthy is over."""
         if watch.health.state == INITIALIZING and watch.check.initializing:
             delay = min(delay, max(0.0, watch.health.since + watch.check.initializing - self._now()))
-        watch.timer = asyncio.get_running_loop().call_later(delay, self._begin, watch)
+        loop = asyncio.get_running_loop()
+        at = math.ceil((loop.time() + delay) / _TICK) * _TICK
+        watch.timer = loop.call_at(at, self._begin, watch)
 
     def _begin(self, watch: _Watch) -> None:
         interval = watch.check.interval * random.uniform(1 - _JITTER, 1)  # noqa: S311 - spreads load

@@ -6,6 +6,9 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from health_checks.check import Check
 from health_checks.probe import Probe, reachable
@@ -68,6 +71,26 @@ def test_a_server_that_says_nothing_or_no_end_of_it_costs_its_time_or_a_few_byte
             mute.listen()
             silent = local(mute.getsockname()[1], request="GET /", timeout=0.01)
             assert await outcome(silent) == "no answer within 0.01 s"
+
+    play(scenario)
+
+
+def test_many_checks_wake_the_agent_a_few_times_only(monkeypatch: pytest.MonkeyPatch):
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        times: list[float] = []
+        plan = loop.call_at
+
+        def note_time(at: float, *rest: Any, **named: Any) -> asyncio.TimerHandle:
+            times.append(at)
+            return plan(at, *rest, **named)
+
+        monkeypatch.setattr(loop, "call_at", note_time)
+        runner = CheckRunner()
+        runner.apply(1, {str(number): local(1, id=str(number), interval=2.0) for number in range(500)})
+        assert len(times) == 500  # within a second
+        assert len(set(times)) <= 51
+        runner.close()
 
     play(scenario)
 
