@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import docker
 
+from tests.docker.container_counts import running_counts
 from tests.docker.portal_process import Api
 
 PREFIX = "judged_web_"
@@ -19,30 +19,16 @@ ROLLBACK = {"minutes": 5, "onBad": "rollback", "onGood": "finish"}
 
 def serving(*clients: docker.APIClient) -> int:
     """How many containers of the old release run on these engines."""
-    listed = [each for client in clients for each in client.containers()]
-    mine = [each for each in listed if each["Names"][0].startswith(f"/{PREFIX}")]
-    return sum("msg=started" in each["Command"] for each in mine)
+    return sum(_serves(each) for client in clients for each in client.containers())
 
 
-@contextmanager
-def serving_counts(*urls: str) -> Iterator[Sequence[int]]:
+def _serves(summary: Any) -> bool:
+    return summary["Names"][0].startswith(f"/{PREFIX}") and "msg=started" in summary["Command"]
+
+
+def serving_counts(*urls: str) -> AbstractContextManager[Sequence[int]]:
     """How many of the old release run, looked at again and again from beside the portal."""
-    clients = [docker.APIClient(base_url=url, version="auto", timeout=60) for url in urls]
-    over, seen = threading.Event(), list[int]()
-
-    def look() -> None:
-        while not over.wait(0.1):
-            seen.append(serving(*clients))
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        thread.join()
-        for client in clients:
-            client.close()
+    return running_counts(*urls, which=_serves)
 
 
 def upgrade(api: Api, row: Any, command: list[str], verdict: Any, **strategy: Any) -> Any:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import random
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import docker
 import pytest
 
+from tests.docker.container_counts import running_counts
 from tests.docker.portal_process import Api, PortalProcess
 from tests.engine import PrivateEngine, remove_all_containers
 
@@ -56,27 +55,8 @@ def upgrade(api: Api, row: Any, image: str = NEW, **strategy: Any) -> Any:
     return api.act(api.reload(row), "upgrade", inServiceStrategy={"launchConfig": config, **settings})
 
 
-@contextmanager
-def running_counts(engine: PrivateEngine) -> Iterator[list[int]]:
-    """How many run, looked at again and again from beside the portal."""
-    client, over, seen = docker.APIClient(base_url=engine.url, version="auto"), threading.Event(), []
-
-    def look() -> None:
-        while not over.is_set():
-            seen.append(sum(each["Names"][0].startswith(f"/{PREFIX}") for each in client.containers()))
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        thread.join()
-        client.close()
-
-
 def test_ten_in_batches_of_three(api: Api, terminal: docker.APIClient, engine: PrivateEngine, ten: Any) -> None:
-    with running_counts(engine) as seen:
+    with running_counts(engine.url, which=lambda each: each["Names"][0].startswith(f"/{PREFIX}")) as seen:
         upgrade(api, ten, startFirst=True)
         row = api.until_state(ten, "upgraded", seconds=120)
     assert min(seen) >= 10
