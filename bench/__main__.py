@@ -71,6 +71,9 @@ def main() -> int:
     passed &= _child(
         "bench.tunnel", "The agent's tunnel against the engine's own socket, one engine, medians of 3 in turns"
     )
+    passed &= _child(
+        "bench.catalogs", "A catalog of 130 templates with 9,360 versions, in a git repository of this machine"
+    )
     passed &= _child("bench.overload", "1,000 containers at once on 200 simulated hosts")
     passed &= _child("bench.checks", "1,000 health checks over the network, made by one agent")
     passed &= _child("bench.replacement", "From a container's first bad answer to its running successor, 6 runs each")
