@@ -71,23 +71,30 @@ def start() -> PrivateEngine:
 
 
 def remove_all_containers(terminal: docker.APIClient, seconds: float = 60.0) -> None:
-    """Remove every container of an engine, and return when it lists none.
+    """Remove every container that an engine lists now, and return when they are gone.
 
-    A portal that still runs may remove them at the same time: to be gone already, or on the way out, is no fault.
+    A portal that still runs may remove them at the same time: to be gone already, or on the way out, is no fault. It
+    may also replace them, with which this does not compete.
 
-    :raises TimeoutError: after `seconds`, if some are still listed.
+    :raises TimeoutError: after `seconds`, if one of them is still there.
     """
     give_up_at = time.monotonic() + seconds
-    while listed := terminal.containers(all=True):
-        if time.monotonic() > give_up_at:
-            raise TimeoutError(f"still on the engine: {[each['Names'] for each in listed]}")
-        for each in listed:
-            try:
-                terminal.remove_container(each["Id"], force=True)
-            except docker.errors.APIError as failure:
-                if failure.status_code not in (404, 409):
-                    raise
-                time.sleep(0.1)
+    for each in terminal.containers(all=True):
+        while _remove_or_wait(terminal, each["Id"]):
+            if time.monotonic() > give_up_at:
+                raise TimeoutError(f"still on the engine: {each['Names']}")
+            time.sleep(0.1)
+
+
+def _remove_or_wait(terminal: docker.APIClient, key: str) -> bool:
+    """Remove a container; whether somebody else's removal of it is still under way."""
+    try:
+        terminal.remove_container(key, force=True)
+    except docker.errors.APIError as failure:
+        if failure.status_code not in (404, 409):
+            raise
+        return bool(failure.status_code == 409)
+    return False
 
 
 def _dockerd(folder: Path, bridge: str, net: str) -> subprocess.Popen[bytes]:
