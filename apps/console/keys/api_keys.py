@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import ApiKey
 from apps.console.components import buttons
+from apps.console.components.listing import Listing, count_states, filter_state, paginate, query_filters, sort_rows
 from apps.console.components.removal_dialog import ask_removal
 from apps.console.keys.key_form import api_endpoint, curl_example, handle_key_edit, handle_new_key
 from apps.console.request_context import (
@@ -20,16 +20,34 @@ from apps.console.request_context import (
 from apps.environments.access import Verdict
 from apps.environments.services import key_act, require_may_make_key
 
+COLUMNS = {
+    "state": "display_state",
+    "name": "name",
+    "account": "account__login",
+    "expires": "expires",
+    "used": "last_used",
+}
 
-def keys_of_environment(ctx: RequestContext) -> Any:
+
+def keys_of_environment(ctx: RequestContext) -> QuerySet[ApiKey]:
     """The keys of the environment, the newest first."""
     rows = ApiKey.objects.filter(scope__environment=ctx.env, removed=None)
     return rows.select_related("account", "scope").order_by("-pk")
 
 
-def keys_of_account(ctx: RequestContext) -> Any:
+def keys_of_account(ctx: RequestContext) -> QuerySet[ApiKey]:
     """The account's own keys, the newest first."""
     return ApiKey.objects.filter(account=ctx.actor.user, scope=None, removed=None).order_by("-pk")
+
+
+def _list(ctx: RequestContext, rows: QuerySet[ApiKey]) -> dict[str, Listing | list[tuple[str, int]]]:
+    """The page of these keys that the query asks for, the newest first, and how many are in each state."""
+    filters = query_filters(ctx.request, "q", "state")
+    if text := filters["q"]:
+        rows = rows.filter(Q(name__icontains=text) | Q(description__icontains=text) | Q(public_value__icontains=text))
+    found, sort = filter_state(rows, filters["state"]), ctx.request.GET.get("sort", "")
+    ordered = sort_rows(found, sort, COLUMNS) if sort else found
+    return {"page": paginate(ctx.request, ordered, filters), "states": count_states(rows)}
 
 
 @member_required
@@ -38,7 +56,7 @@ def environment_keys(ctx: RequestContext) -> HttpResponse:
     context = {
         "endpoint": api_endpoint(ctx),
         "example": curl_example(ctx),
-        "rows": list(keys_of_environment(ctx)),
+        **_list(ctx, keys_of_environment(ctx)),
         "add": buttons.custom_button(_("Add key"), "plus", ctx.url("key-new"), ctx.can("keys"), is_dialog=True),
     }
     return ctx.render("console/keys.html", context)
@@ -48,11 +66,10 @@ def environment_keys(ctx: RequestContext) -> HttpResponse:
 def account_keys(ctx: RequestContext) -> HttpResponse:
     """The keys that act as this account in all its environments."""
     add = buttons.custom_button(_("Add key"), "plus", ctx.url("account-key-new"), Verdict(allowed=True), is_dialog=True)
-    rows = list(keys_of_account(ctx))
     context = {
         "endpoint": api_endpoint(ctx),
         "example": curl_example(ctx),
-        "rows": rows,
+        **_list(ctx, keys_of_account(ctx)),
         "add": add,
         "is_account": True,
     }
