@@ -99,9 +99,12 @@ def _diff_member(old: dict[str, Any], new: dict[str, Any], secrets: Sequence[str
 
 def _diff_field(name: str, raw: tuple[Any, Any], shown: tuple[Any, Any]) -> Iterable[FieldChange]:
     """The differences of one field; `raw` decides what differs, `shown` is what may be said of it."""
-    if all(isinstance(each, Mapping) or not each for each in raw):
+    if all(isinstance(each, Mapping) or not _is_set(each) for each in raw):
         return _diff_maps(name, raw, shown)
-    if all(isinstance(each, list | tuple) or not each for each in raw) and name not in {"command", "entryPoint"}:
+    if all(isinstance(each, list | tuple) or not _is_set(each) for each in raw) and name not in {
+        "command",
+        "entryPoint",
+    }:
         return _diff_lists(name, raw, shown)
     return [_change(name, "", (_is_set(raw[0]), _is_set(raw[1])), (_text(shown[0]), _text(shown[1])))]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from apps.containers.launch.kind_labels import is_global
 from apps.containers.selectors import policy_of
 from apps.core.errors import ActionNotAvailable, Invalid, Problem
 from apps.environments.access import verdict
@@ -17,6 +18,7 @@ from apps.stacks.models import Service, Stack
 from apps.stacks.new_services import build_service, check_name, service_taken
 from apps.stacks.one_address import check_scaled, with_counts
 from apps.stacks.revisions import next_number
+from apps.stacks.service_options import has_containers
 from apps.stacks.service_policies import by_actor, columns_by_actor
 from apps.stacks.services import service_columns
 from apps.stacks.sidekicks import Sidekick, UnitConfig, check_unit
@@ -148,6 +150,7 @@ def draft_from_files(now: StackNow, files: StackFiles, actor: Actor) -> StackDra
         now.states, wanted, shown=now.as_read_back(), remove_missing=files.remove_missing, force=files.force
     )
     warnings = (*files.notes, *parsed.warnings, *(text for each in parsed.services for text in each.warnings))
+    warnings += _kept_scales(now, wanted)
     sources = {
         "docker_compose": docker,
         "rancher_compose": rancher,
@@ -155,6 +158,18 @@ def draft_from_files(now: StackNow, files: StackFiles, actor: Actor) -> StackDra
         "external_id": stack.external_id if files.external_id is None else files.external_id,
     }
     return StackDraft(now, prepare_steps(now, changes, actor), sources, warnings, files.only)
+
+
+def _kept_scales(now: StackNow, wanted: Mapping[str, ServiceState]) -> tuple[str, ...]:
+    """Which services keep a scale that the file does not say: all else that it does not say has its default then."""
+    open_ones = [each for name, each in now.states.items() if name in wanted and wanted[name].scale is None]
+    return tuple(
+        f"{each.name}: the file says no scale; it keeps {each.scale}."
+        for each in open_ones
+        if each.scale != 1
+        and has_containers(each.options.kind, each.unit.primary.image)
+        and not (each.scale_policy or wanted[each.name].scale_policy or is_global(each.unit.primary))
+    )
 
 
 def prepare_steps(now: StackNow, changes: Iterable[ServiceChange], actor: Actor) -> tuple[ServiceStep, ...]:
@@ -220,7 +235,7 @@ def build_from_state(stack: Stack, state: ServiceState) -> Service:
         check_name(state.name),
         state.unit,
         find_policy=policy_of,
-        scale=1 if state.scale is None else state.scale,
+        scale=1 if state.scale is None or is_global(state.unit.primary) else state.scale,
         description=state.description,
         metadata=state.metadata,
         start_on_create=state.is_active,
@@ -240,6 +255,7 @@ def setting_columns(row: Service, change: ServiceChange) -> dict[str, Any]:
         return {}
     names = ("scale", "description", "metadata", "lost_after", "scale_policy", "schedule", "update_policy")
     changed = {name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
+    changed |= {name: changed[name] or None for name in ("scale_policy", "schedule") if name in changed}
     if (after.verdict_settings or {}) != (before.verdict_settings or {}):
         changed["verdict_settings"] = after.verdict_settings or None
     options = after.options if after.options != before.options else None

@@ -41,9 +41,10 @@ class ServiceState:
     """A service as a stack's file or revision describes it; its members are called as people see them.
 
     `links` are targets (`service`, or `stack/service`) by alias, `rules` those of a balancer's targets by alias.
-    `scale` is None where the file leaves it open, and `description` and `metadata` are then empty likewise: what is
-    open stays as it is. `is_active` is whether it was to run, `strategy` how its upgrade is to go on. A file without a
-    `scale_policy` has None, and so `verdict_settings`, of which no file says anything.
+    What a file does not say has its default here, as for every key of compose. Three things stay as they are instead:
+    `scale`, None where the file leaves it open, as people change it while the service runs; `verdict_settings`, None
+    as no file says anything of them; and `is_active`, whether it was to run, which a file decides at the creation
+    alone. `strategy` is how its upgrade is to go on.
     """
 
     name: str
@@ -56,7 +57,7 @@ class ServiceState:
     links: Mapping[str, str] = field(default_factory=dict)
     is_active: bool = True
     strategy: Mapping[str, Any] = field(default_factory=dict)
-    scale_policy: Mapping[str, Any] | None = None
+    scale_policy: Mapping[str, Any] = field(default_factory=dict)
     schedule: Mapping[str, Any] = field(default_factory=dict)
     rules: Mapping[str, Sequence[str]] = field(default_factory=dict)
     verdict_settings: Mapping[str, Any] | None = None
@@ -78,7 +79,7 @@ class ServiceState:
             {alias: target for target, alias in (*service.links, *service.external_links)},
             service.config.start_on_create,
             service.upgrade_strategy,
-            service.scale_policy or None,
+            service.scale_policy,
             schedule.to_wire() if schedule else {},
             service.rules,
             update_policy=policy_from_labels(labels),
@@ -98,7 +99,7 @@ class ServiceState:
             "links": dict(sorted(self.links.items())),
             "rules": {alias: list(each) for alias, each in sorted(self.rules.items()) if each},
             "is_active": self.is_active,
-            "scale_policy": dict(self.scale_policy or {}),
+            "scale_policy": dict(self.scale_policy),
             "schedule": dict(self.schedule),
             "verdict_settings": self.verdict_settings if self.verdict_settings is None else dict(self.verdict_settings),
             "update_policy": dict(self.update_policy),
@@ -142,7 +143,7 @@ class ServiceState:
             "retainIp": self.options.address_settings.get("retainIp"),
             "lostHostSeconds": self.lost_after,
             "links": dict(self.links),
-            "scalePolicy": dict(self.scale_policy or {}),
+            "scalePolicy": dict(self.scale_policy),
             "schedule": dict(self.schedule),
             "upgradeVerdict": dict(self.verdict_settings or {}),
             "imageUpdatePolicy": dict(self.update_policy),
@@ -253,14 +254,14 @@ def _merge(before: ServiceState, shown: ServiceState, wanted: ServiceState) -> S
         wanted,
         unit=_merge_units(before.unit, shown.unit, wanted.unit),
         scale=before.scale if wanted.scale in {None, shown.scale} else wanted.scale,
-        description=wanted.description or before.description,
-        metadata=_merge_metadata(before, shown, wanted),
-        options=replace(options, address_settings={**before.options.address_settings, **options.address_settings}),
+        description=before.description if wanted.description == shown.description else wanted.description,
+        metadata=before.metadata if wanted.metadata == shown.metadata else wanted.metadata,
+        options=replace(options, address_settings=_merge_address_settings(before, shown, wanted)),
         lost_after=before.lost_after if wanted.lost_after == shown.lost_after else wanted.lost_after,
         links=before.links if wanted.links == shown.links else wanted.links,
         rules=before.rules if _rules(wanted) == _rules(shown) else wanted.rules,
         is_active=before.is_active,
-        scale_policy=before.scale_policy if wanted.scale_policy is None else wanted.scale_policy,
+        scale_policy=before.scale_policy if wanted.scale_policy == shown.scale_policy else wanted.scale_policy,
         schedule=before.schedule if wanted.schedule == shown.schedule else wanted.schedule,
         verdict_settings=before.verdict_settings if wanted.verdict_settings is None else wanted.verdict_settings,
         update_policy=before.update_policy if wanted.update_policy == shown.update_policy else wanted.update_policy,
@@ -271,8 +272,12 @@ def _rules(state: ServiceState) -> dict[str, list[str]]:
     return {alias: list(each) for alias, each in state.rules.items() if each}
 
 
-def _merge_metadata(before: ServiceState, shown: ServiceState, wanted: ServiceState) -> Mapping[str, Any]:
-    return before.metadata if not wanted.metadata or wanted.metadata == shown.metadata else wanted.metadata
+def _merge_address_settings(before: ServiceState, shown: ServiceState, wanted: ServiceState) -> Mapping[str, Any]:
+    """The settings of addresses with those that differ between what was shown and is wanted; absent is the default."""
+    old, seen, new = (each.options.address_settings for each in (before, shown, wanted))
+    names = [*old, *(name for name in new if name not in old)]
+    chosen = {name: old.get(name) if new.get(name) == seen.get(name) else new.get(name) for name in names}
+    return {name: value for name, value in chosen.items() if value is not None}
 
 
 def _merge_units(before: UnitConfig, shown: UnitConfig, wanted: UnitConfig) -> UnitConfig:

@@ -25,7 +25,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[str, str, str,
         [("Image", "changed", "docker:bb:local", "docker:bb:new")],
     ),
     "a command": ({}, {"command": ["sleep", "9"]}, [("Command", "added", "", '["sleep", "9"]')]),
-    "another memory": ({"memory": 64}, {"memory": 128}, [("Memory", "changed", "64", "128")]),
+    "another memory": ({"memory": 8 << 20}, {"memory": 9 << 20}, [("Memory", "changed", "8388608", "9437184")]),
     "a label more, one less": (
         {"labels": {"a": "1", "b": "2"}},
         {"labels": {"b": "3", "c": "4"}},
@@ -79,10 +79,10 @@ def test_a_short_secret_does_not_blot_out_ordinary_text() -> None:
 
 
 def test_sidekicks_are_compared_by_name_after_the_primary() -> None:
-    before = UnitConfig(config(), (Sidekick("log", config(memory=64)), Sidekick("same", config(), 1)))
-    after = UnitConfig(config(memory=9), (Sidekick("same", config(), 2), Sidekick("log", config(memory=128), 2)))
+    before = UnitConfig(config(), (Sidekick("log", config(pidsLimit=64)), Sidekick("same", config(), 1)))
+    after = UnitConfig(config(pidsLimit=9), (Sidekick("same", config(), 2), Sidekick("log", config(pidsLimit=128), 2)))
     found = [(each.sidekick, each.field, each.change, each.before, each.after) for each in diff_configs(before, after)]
-    assert found == [("", "memory", "added", "", "9"), ("log", "memory", "changed", "64", "128")]
+    assert found == [("", "pidsLimit", "added", "", "9"), ("log", "pidsLimit", "changed", "64", "128")]
 
 
 def test_a_sidekick_that_one_has_alone_is_added_or_removed_field_by_field() -> None:

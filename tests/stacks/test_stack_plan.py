@@ -13,6 +13,7 @@ from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
 from apps.stacks.compose import ComposeService, export, parse
 from apps.stacks.compose.exporter import HASH_LABEL
+from apps.stacks.service_options import ServiceOptions
 from apps.stacks.sidekicks import Sidekick, UnitConfig
 from apps.stacks.stack_plan import ServiceState, by_name, plan_stack
 from apps.stacks.stack_rollout import FINISHING, STEADY, is_waited_for, next_action
@@ -72,13 +73,21 @@ def test_what_the_file_does_not_have_goes_only_when_asked() -> None:
     assert {each.name: each.what for each in found} == {"web": "update", "db": "remove"}
 
 
-def test_what_a_file_leaves_open_stays() -> None:
-    before = {"web": state(scale=4, description="the front", metadata={"a": 1}, scale_policy={"min": 1, "max": 2})}
+def test_a_scale_that_a_file_leaves_open_stays() -> None:
+    before = {"web": state(scale=4)}
     assert plan(before, read("web: {image: 'bb:1'}\n")) == {"web": "unchanged"}
     (change,) = plan_stack(before, read("web: {image: 'bb:2'}\n"))
     assert change.after is not None
-    kept = (change.after.scale, change.after.description, change.after.metadata, change.after.scale_policy)
-    assert kept == (4, "the front", {"a": 1}, {"min": 1, "max": 2})
+    assert change.after.scale == 4
+
+
+def test_settings_of_addresses_that_no_file_can_say_stay() -> None:
+    options = ServiceOptions(address_settings={"retainIp": True, "vip": "192.0.2.7"})
+    before, shown = {"web": state(options=options)}, read("web: {image: 'bb:1'}\n", "web: {retain_ip: true}\n")
+    assert plan(before, shown, shown=shown) == {"web": "unchanged"}
+    (change,) = plan_stack(before, read("web: {image: 'bb:1'}\n"), shown=shown)
+    assert change.after is not None
+    assert change.after.options.address_settings == {"vip": "192.0.2.7"}
 
 
 def test_ids_and_notes_that_a_file_cannot_say_stay_and_a_clients_hash_does_not_outlive_a_change() -> None:
@@ -138,7 +147,7 @@ STATES = st.builds(
 @given(STATES, STATES)
 def test_the_way_there_leads_there_and_the_way_back_leads_back(one: ServiceState, other: ServiceState) -> None:
     (there,) = plan_stack({"web": one}, {"web": other})
-    assert there.after == replace(other, scale_policy=one.scale_policy)
+    assert there.after == other
     assert (there.what == "unchanged") == (not there.differences) == (one == other)
     (back,) = plan_stack({"web": there.after or one}, {"web": one})
     assert back.after == one

@@ -15,6 +15,7 @@ from apps.core.edits import StaleEdit
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
 from apps.environments.models import Environment
 from apps.stacks.models import Service, ServiceLink, ServiceRevision, Stack
+from apps.stacks.selectors import stack_export
 from apps.stacks.services import link_add, service_act, service_create, service_update, stack_create, stack_update
 from apps.stacks.stack_draft import StackFiles
 from apps.stacks.stack_history import StackRevision
@@ -168,7 +169,7 @@ def test_the_stacks_own_export_changes_nothing_and_half_a_change_is_none(
     bob = actor_of("bob")
     service_update(Service.all_objects.get(name="web"), actor=bob, description="front")
     go()
-    draft = preview_upgrade(shop, StackFiles(), actor=bob)
+    draft = preview_upgrade(shop, StackFiles(*stack_export(actor_of("alice"), shop)), actor=bob)
     assert not draft.changes_anything
     wrong = AFTER + "bad: {image: bb, network_mode: host, privileged: true, pid: host}\n"
     draft = preview_upgrade(shop, files(docker_compose=wrong), actor=bob)

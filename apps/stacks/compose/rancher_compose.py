@@ -32,7 +32,7 @@ HEALTH_KEYS = {
     "strategy": "strategy",
     "recreate_on_quorum_strategy_config": "recreateOnQuorumStrategyConfig",
 }
-_KNOWN = {
+KNOWN_KEYS = {
     *("scale", "health_check", "start_on_create", "drain_timeout_ms", "metadata", "description"),
     *BALANCER_KEYS,
     *("type", "external_ips", "hostname", "retain_ip", "scale_policy", "upgrade_strategy"),
@@ -62,7 +62,7 @@ def read_rancher_service(name: str, part: LineMap) -> RancherService:
     """Read a service's part; raises `Invalid` on a field whose first segment is a key of the part."""
     given = {key: value for key, value in part.items() if value is not None}
     fields: dict[str, Any] = {}
-    unknown = unknown_keys(part, _KNOWN, "a service in rancher-compose")
+    unknown = unknown_keys(part, KNOWN_KEYS, "a service in rancher-compose")
     below = left_out("health_check", given.get("health_check"), _HEALTH_CHECK)
     warnings = [f"{name}: {each.describe()}" for each in (*unknown, *below)]
     if "health_check" in given:
