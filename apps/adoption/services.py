@@ -12,6 +12,7 @@ from apps.adoption.origin import compose_labels_of, plain_name, rancher_labels_o
 from apps.adoption.plan import AdoptionPlan, PlannedService
 from apps.adoption.rows import CONTAINER_COLUMNS, TAKEABLE, lock_containers
 from apps.adoption.taking_over import note_on, take_over
+from apps.containers.launch.kind_labels import is_global
 from apps.containers.models import Container
 from apps.containers.services import build_container
 from apps.control.models import Operation
@@ -77,7 +78,7 @@ def _create_services(stack: Stack, plan: AdoptionPlan, actor: Actor, operation: 
             stack,
             check_name(planned.name),
             planned.config,
-            scale=len(planned.containers),
+            scale=1 if is_global(planned.config) else len(planned.containers),
             start_on_create=planned.is_active,
         )
         row.adopted = {

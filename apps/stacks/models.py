@@ -204,7 +204,7 @@ class Service(TenantRow):
     @property
     def fit_policy(self) -> ScalePolicy | None:
         """Between how many containers it has as many as fit; None for a service with a scale."""
-        return ScalePolicy.from_wire(self.scale_policy)
+        return ScalePolicy.from_wire(self.scale_policy or None)
 
     @property
     def options(self) -> ServiceOptions:

@@ -80,8 +80,17 @@ def check_scale(scale: Any) -> int:
     return scale
 
 
+def check_global_scale(name: str, scale: int) -> None:
+    """Refuse another scale than 1 of a service that has one container on each host. Raises `Invalid`."""
+    if scale != 1:
+        why = (
+            f"{name} has one container on each host, by its label {GLOBAL_LABEL}: drop the label, or leave scale at 1."
+        )
+        raise Invalid("scale", "InvalidOption", why)
+
+
 def check_scale_policy(policy: Mapping[str, Any] | None, config: LaunchConfig) -> dict[str, int]:
-    """The scale policy as it is stored, empty without one. Raises `Invalid`."""
+    """The scale policy as it is stored, empty without one (None). Raises `Invalid`."""
     found = ScalePolicy.from_wire(policy)
     if found is not None and is_global(config):
         why = f"A service with the label {GLOBAL_LABEL} has one container on each host; drop the label or the policy."
@@ -152,6 +161,8 @@ def build_service(
         **options.with_labels(primary.labels).columns(),
     )
     _check_parts(row)
+    if row.has_containers and is_global(primary):
+        check_global_scale(name, row.scale)
     if options.kind not in {SERVICE, BALANCER}:
         return row  # nothing is made from its configuration
     check_launchable(row, primary, at="launchConfig.", subject=name, find_policy=find_policy)

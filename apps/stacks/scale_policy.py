@@ -22,8 +22,8 @@ class ScalePolicy:
 
     @classmethod
     def from_wire(cls, data: Mapping[str, Any] | None) -> ScalePolicy | None:
-        """What a client sent; None for no policy. Raises `Invalid`."""
-        if not data:
+        """What a client sent; None for no policy: an empty one lacks its `min`. Raises `Invalid`."""
+        if data is None:
             return None
         if data.get("min") is None:
             raise Invalid("scalePolicy.min", "MissingRequired", "scalePolicy.min: say how many there are at least.")

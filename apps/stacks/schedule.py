@@ -48,8 +48,8 @@ class Schedule:
 
     @classmethod
     def from_wire(cls, data: Mapping[str, Any] | None, at: str = "schedule.") -> Self | None:
-        """What a client sent, as v1's fields; None for no schedule. Raises `Invalid`."""
-        if not data:
+        """What a client sent, as v1's fields; None for no schedule: an empty one lacks its cron. Raises `Invalid`."""
+        if data is None:
             return None
         given = {name: value for name, value in data.items() if value is not None and value != ""}
         overlap = given.get("overlap", SKIP)

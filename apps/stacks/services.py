@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.kind_labels import is_global
 from apps.control.models import Operation, OperationLine
 from apps.control.queue import enqueue_after_commit
 from apps.control.services import create, record, request_change
@@ -31,6 +32,7 @@ from apps.stacks.new_services import (
     SERVICE_NAME_ONCE,
     ServiceSettings,
     build_service,
+    check_global_scale,
     check_metadata,
     check_name,
     check_own_sidekicks,
@@ -235,6 +237,8 @@ def _require_scalable(row: Service, scale: int, changes: Mapping[str, Any]) -> N
         return
     if not row.has_containers:
         raise Invalid("scale", "InvalidOption", f"{row.name} cannot be scaled: {without_containers(row.kind)}.")
+    if is_global(row.config):
+        check_global_scale(row.name, scale)
     if row.schedule and "schedule" not in changes:
         raise Invalid("scale", "InvalidOption", f"{row.name} cannot be scaled: each of its runs is one container.")
     if row.fit_policy is not None and "scale_policy" not in changes:

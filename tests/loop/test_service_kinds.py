@@ -71,9 +71,9 @@ def where(row: Service) -> list[tuple[str, str, str]]:
 
 def test_one_on_each_host_and_a_new_host_gets_one_at_once(serve: Any, more_hosts: Any) -> None:
     more_hosts("h2")
-    row = serve(GLOBAL, scale=5)
+    row = serve(GLOBAL)
     assert where(row) == [("h1", "running", "shop_web_1"), ("h2", "running", "shop_web_2")]
-    assert (row.display_state, row.scale, row.status["health"]) == ("active", 5, "healthy")
+    assert (row.display_state, row.scale, row.status["health"]) == ("active", 1, "healthy")
     more_hosts("h3")
     assert [host for host, _state, _name in where(row)] == ["h1", "h2", "h3"]
     row.refresh_from_db()

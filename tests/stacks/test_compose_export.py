@@ -34,7 +34,7 @@ FULL: dict[str, Any] = {
     "logConfig": {"driver": "json-file", "config": {"max-size": "1m"}},
     "memory": 64 << 20,
     "memorySwap": -1,
-    "memoryReservation": 1,
+    "memoryReservation": 8 << 20,
     "milliCpuReservation": 250,
     "cpuShares": 512,
     "cpuSet": "0-1",

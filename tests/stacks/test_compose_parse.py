@@ -89,7 +89,7 @@ KEYS: list[tuple[str, dict[str, Any]]] = [
     ("mem_limit: 64m", {"memory": 64 << 20}),
     ("mem_limit: 1.5gb", {"memory": 1610612736}),
     ("memswap_limit: -1", {"memorySwap": -1}),
-    ("mem_reservation: 1 KiB", {"memoryReservation": 1024}),
+    ("mem_reservation: 8192 KiB", {"memoryReservation": 8 << 20}),
     ("shm_size: 100", {"shmSize": 100}),
     ("cpus: .5", {"nanoCpus": 500_000_000}),
     ("cpu_shares: 512", {"cpuShares": 512}),

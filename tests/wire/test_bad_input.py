@@ -16,6 +16,7 @@ from tests.wire.api_client import ApiClient
 IMAGE = "docker:sim/nginx:1"
 LONG = "x" * 1024 * 1024
 ONE = {"imageUuid": IMAGE}
+GLOBAL = "io.rancher.scheduler.global"
 RULE = "io.rancher.scheduler.affinity:host_label"
 TABLES = (Stack, Service, Container, Host, Environment, ApiKey, Member, ServiceLink, Operation)
 
@@ -38,6 +39,10 @@ CONTAINERS: list[tuple[dict[str, Any], str]] = [
     ({"imageUuid": IMAGE, "memory": "lots"}, "memory"),
     ({"imageUuid": IMAGE, "memory": 10**30}, "memory"),
     ({"imageUuid": IMAGE, "memory": -1}, "memory"),
+    ({"imageUuid": IMAGE, "memory": 4 << 20}, "memory"),
+    ({"imageUuid": IMAGE, "memory": 64 << 20, "memoryReservation": 128 << 20}, "memoryReservation"),
+    ({"imageUuid": IMAGE, "labels": {"io.rancher.container.start_once": "maybe"}}, "labels"),
+    ({"imageUuid": IMAGE, "labels": {"io.rancher.container.pull_image": "sometimes"}}, "labels"),
     ({"imageUuid": IMAGE, "privileged": "maybe"}, "privileged"),
     ({"imageUuid": IMAGE, "environment": ["A=b"]}, "environment"),
     ({"imageUuid": IMAGE, "environment": {"A=": "b"}}, "environment"),
@@ -58,6 +63,14 @@ CONTAINERS: list[tuple[dict[str, Any], str]] = [
 ]
 
 SERVICES: list[tuple[dict[str, Any], str]] = [
+    ({"name": "x", "environmentId": "STACK", "launchConfig": {**ONE, "memory": 4 << 20}}, "memory"),
+    ({"name": "x", "environmentId": "STACK", "launchConfig": {**ONE, "labels": {GLOBAL: "maybe"}}}, "labels"),
+    ({"name": "x", "environmentId": "STACK", "launchConfig": ONE, "schedule": {}}, "schedule.cron"),
+    ({"name": "x", "environmentId": "STACK", "launchConfig": ONE, "scalePolicy": {}}, "scalePolicy.min"),
+    (
+        {"name": "x", "environmentId": "STACK", "scale": 3, "launchConfig": {**ONE, "labels": {GLOBAL: "true"}}},
+        "scale",
+    ),
     ({"name": "x"}, "environmentId"),
     ({"name": "x", "environmentId": "1e999"}, "environmentId"),
     ({"name": "x", "environmentId": {"id": 1}}, "environmentId"),

@@ -116,13 +116,13 @@ def test_a_launch_configuration_shows_what_was_given_and_the_switches(
     api_of: Any, lab: Environment, stack: dict[str, str]
 ):
     api = api_of("bob").inside(lab)
-    config = {"imageUuid": "docker:a", "environment": {"A": "b"}, "memory": 5, "labels": {}, "dns": None}
+    config = {"imageUuid": "docker:a", "environment": {"A": "b"}, "memory": 8 << 20, "labels": {}, "dns": None}
     made = api.post("services", {"name": "x", "environmentId": stack["stack"], "launchConfig": config})
     assert made["launchConfig"] == {
         "type": "launchConfig",
         "imageUuid": "docker:a",
         "environment": {"A": "b"},
-        "memory": 5,
+        "memory": 8 << 20,
         "networkMode": "managed",
         "privileged": False,
         "publishAllPorts": False,

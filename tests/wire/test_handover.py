@@ -71,3 +71,13 @@ def test_bad_input_names_its_field_and_starts_nothing(
     answer = api.post(f"services/{old['id']}?action=upgrade", {"toServiceStrategy": body})
     assert (answer.status, answer["code"], answer["fieldName"]) == (422, code, field)
     assert pair()[0]["state"] == "active"
+
+
+def test_both_ways_to_upgrade_at_once_are_refused(api: ApiClient, pair: Any) -> None:
+    old, new = pair()
+    inside = {"launchConfig": {"imageUuid": "docker:bb:local"}}
+    body = {"inServiceStrategy": inside, "toServiceStrategy": {"toServiceId": new["id"]}}
+    answer = api.post(f"services/{old['id']}?action=upgrade", body)
+    assert (answer.status, answer["code"], answer["fieldName"]) == (422, "InvalidOption", "toServiceStrategy")
+    assert "not both" in answer["message"]
+    assert [each["state"] for each in pair()] == ["active", "active"]

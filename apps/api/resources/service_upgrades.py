@@ -88,6 +88,9 @@ class ToServiceUpgradeStrategyResource(EmbeddedResource):
 
 def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
     """Start the upgrade that the body of the action describes. Raises `Invalid`."""
+    if data.get("toServiceStrategy") and data.get("inServiceStrategy"):
+        why = "Send inServiceStrategy, which replaces containers, or toServiceStrategy, which hands over; not both."
+        raise Invalid("toServiceStrategy", "InvalidOption", why)
     if data.get("toServiceStrategy"):
         _hand_over(caller, row, data["toServiceStrategy"])
         return

@@ -89,7 +89,7 @@ def _create(ctx: RequestContext, stack: Stack) -> Service:
             name=sent.get("name", "").strip(),
             description=sent.get("description", "").strip(),
             config=config_of_kind(BALANCER, {"labels": labels, "startOnCreate": True}),
-            scale=parse_scale(sent.get("scale", "1")),
+            scale=1 if sent.get("runs") == GLOBAL else parse_scale(sent.get("scale", "1")),  # its field is hidden then
             start_on_create=bool(sent.get("start")),
             options=ServiceOptions(kind=BALANCER, selector_link=sent.get("selector", "").strip(), balancer=settings),
         )

@@ -29,6 +29,8 @@ from apps.console.stacks.service_details_form import (
     take_options,
 )
 from apps.console.stacks.service_kind_form import (
+    FIELD,
+    GLOBAL,
     kind_errors,
     kind_values,
     parse_kind,
@@ -154,7 +156,7 @@ def _create_service(ctx: RequestContext, stack: Stack, sidekicks: SidekickForm) 
             name=sent.get("name", "").strip(),
             description=sent.get("description", "").strip(),
             config=UnitConfig(config, sidekicks.parse(sent)),
-            scale=int(text),
+            scale=1 if sent.get(FIELD) == GLOBAL else int(text),  # its field is hidden then
             start_on_create=bool(sent.get("start")),
             options=options or DEFAULT_OPTIONS,
             **details,

@@ -12,6 +12,7 @@ from apps.containers.launch.kind_labels import (
     HOSTNAME_LABEL,
     is_named_host,
     is_switched_on,
+    malformed_kind_label,
 )
 from apps.core.errors import Invalid
 from apps.hosts.affinity import MAX_WORDS, is_unknown_rule, malformed_rule
@@ -78,6 +79,8 @@ def unsupported_label(config: LaunchConfig, label: str) -> str | None:
     """Why a label is refused; None for any other label, and for one that is switched off."""
     if is_unknown_rule(label):
         return "no such rule is supported; host_label, container_label and container take _ne, _soft and _soft_ne"
+    if (reason := malformed_kind_label(config, label)) is not None:
+        return reason
     return UNSUPPORTED_LABELS.get(label) if is_switched_on(config, label) else None
 
 
@@ -91,9 +94,15 @@ def without_unsupported_labels(config: LaunchConfig) -> tuple[LaunchConfig, list
     if not found:
         return config, []
     labels = {label: text for label, text in config.labels.items() if label not in found}
-    remedies = (_RULE_REMEDY if is_unknown_rule(label) else _KEY_REMEDY for label in found)
-    notes = [f"the label {label[:MAX_WORDS]} is left out, {why}." for label, why in zip(found, remedies, strict=True)]
+    notes = [f"the label {label[:MAX_WORDS]} is left out, {_why_left_out(config, label)}." for label in found]
     return replace(config, labels=labels), notes
+
+
+def _why_left_out(config: LaunchConfig, label: str) -> str:
+    if is_unknown_rule(label):
+        return _RULE_REMEDY
+    reason = malformed_kind_label(config, label)
+    return _KEY_REMEDY if reason is None else f"as {reason}"
 
 
 def malformed_label(config: LaunchConfig, label: str) -> str | None:

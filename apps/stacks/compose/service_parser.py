@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.kind_labels import is_global
 from apps.containers.launch.unsupported import ignored_labels, malformed_label, without_unsupported_labels
 from apps.core.errors import Invalid
 from apps.core.fields import integer
@@ -85,13 +86,14 @@ class ServiceParser:
         with errors.gather():
             links = list(self._links())
         errors.raise_all()
-        has_scale = "scale" in fields or extras.scale is not None
-        scale = self._with_location("scale", partial(_SCALE, "scale", fields.pop("scale", 1)))
+        given = fields.pop("scale", None)
+        scale = self._with_location("scale", partial(_SCALE, "scale", 1 if given is None else given))
         config = self._config(fields | extras.fields, kind)
+        scale, has_scale = self._scale(scale if given is not None else None, extras.scale, config, kind)
         found = ComposeService(
             name=self._name,
             config=config,
-            scale=scale if extras.scale is None else extras.scale,
+            scale=scale,
             links=tuple(links),
             external_links=tuple(self._parse_links("external_links")),
             metadata=extras.metadata,
@@ -120,6 +122,23 @@ class ServiceParser:
             default_certificate=part.default_certificate,
             certificates=part.certificates,
         )
+
+    def _scale(self, given: int | None, extra: int | None, config: LaunchConfig, kind: str) -> tuple[int, bool]:
+        """The scale, and whether a file says it; rancher-compose's comes first.
+
+        Rancher did not look at the scale of a service on each host, so that its files may have any: that is a warning.
+        """
+        if kind not in {SERVICE, BALANCER} or not is_global(config):
+            scale = given if extra is None else extra
+            return (1, False) if scale is None else (scale, True)
+        if given not in {None, 1}:
+            key = self._keys["scale"]
+            where = "deploy.replicas" if key == "deploy" else key
+            why = f"`{where}`: it has one container on each host; leave the {given} out, or do not run it on each"
+            raise self._error(self._body.line(key), why, "InvalidOption")
+        if extra not in {None, 1}:
+            self._warnings.append(f"{self._name}: `scale` is not used: it has one container on each host.")
+        return 1, False
 
     def _options(self, extras: RancherService, kind: str, config: LaunchConfig) -> ServiceOptions:
         target = extras.options.external

@@ -96,7 +96,7 @@ def _to_compose(stack: Stack, state: ServiceState) -> ComposeService:
     """A service of a revision as the exporter takes it."""
     options = state.options
     config = with_lost_host_label(state.unit.primary, state.lost_after)
-    config = with_schedule_labels(config, Schedule.from_wire(state.schedule))
+    config = with_schedule_labels(config, Schedule.from_wire(state.schedule or None))
     inner = {alias: target for alias, target in state.links.items() if "/" not in target}
     settings = options.balancer
     names = certificate_names(stack.environment_id, settings) if settings is not None else {}

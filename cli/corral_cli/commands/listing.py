@@ -140,7 +140,7 @@ def _scale_of(service: Json, running: int) -> str:
     if not service.get("launchConfig"):
         return "-"
     labels = service["launchConfig"].get("labels") or {}
-    is_global = str(labels.get("io.rancher.scheduler.global")).lower() == "true"
+    is_global = str(labels.get("io.rancher.scheduler.global")).lower() in {"true", "yes", "on", "1"}
     return f"{running}/{service.get('currentScale' if is_global else 'scale') or 0}"
 
 

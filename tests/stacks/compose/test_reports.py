@@ -167,7 +167,7 @@ def test_the_empty_log_driver_that_rancher_exported_is_none():
     ("keys", "field", "value"),
     [
         (["deploy: {restart_policy: {condition: none}}", "restart: always"], "restartPolicy", "no"),
-        (["deploy: {resources: {limits: {memory: 2m}}}", "mem_limit: 1m"], "memory", 2 << 20),
+        (["deploy: {resources: {limits: {memory: 20m}}}", "mem_limit: 10m"], "memory", 20 << 20),
         (["network_mode: host", "net: none"], "networkMode", "host"),
         (["logging: {driver: syslog}", "log_driver: none"], "logConfig", "syslog"),
     ],
