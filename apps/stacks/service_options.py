@@ -168,9 +168,14 @@ def _check_addresses(given: Iterable[Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def is_host_name(text: str) -> bool:
+    """Whether it is a name that a resolver can be asked for; underscores are used in them, too."""
+    return _HOST_NAME.fullmatch(text) is not None
+
+
 def _check_hostname(value: Any) -> str:
     text = str(value).strip()
-    if not _HOST_NAME.fullmatch(text):
+    if not is_host_name(text):
         reason = f"{text[:60]!r} is no host name, such as db.example.com: letters, digits and '-' between dots."
         raise Invalid("hostname", "InvalidFormat", reason)
     if _is_address(text):

@@ -25,6 +25,7 @@ from apps.stacks.balancer.services import check_in_place, check_settings
 from apps.stacks.balancer.targets import TargetPort
 from apps.stacks.compose import ComposeStack, parse
 from apps.stacks.compose_import import import_services
+from apps.stacks.link_names import check_link_name, describe_circle, find_circle, name_used_twice
 from apps.stacks.locks import require_unlocked
 from apps.stacks.lost_host_policy import parse_lost_after
 from apps.stacks.models import RUN_NOW, Service, ServiceLink, Stack
@@ -46,7 +47,7 @@ from apps.stacks.one_address import check_scaled
 from apps.stacks.removed_links import RemovedServiceLink
 from apps.stacks.revisions import save_first_revisions
 from apps.stacks.scheduled_services import activation_columns, service_run_now
-from apps.stacks.service_options import BALANCER, EXTERNAL, ServiceOptions, without_containers
+from apps.stacks.service_options import ALIAS, BALANCER, EXTERNAL, ServiceOptions, without_containers
 from apps.stacks.service_policies import by_actor, changed_policies, columns_by_actor
 from apps.stacks.sidekicks import UnitConfig
 from apps.stacks.stack_revisions import save_stack_revision, sources_of, stack_now
@@ -280,14 +281,29 @@ def removal_columns(row: Stack | Service, actor: Actor) -> dict[str, Any]:
 def links_set(
     row: Service, links: Iterable[tuple[Service, str]], *, actor: Actor, rules: LinkRules | None = None
 ) -> None:
-    """Replace the services that `row` links to; an empty list removes all links, one name twice is `Invalid`.
+    """Replace the services that `row` links to; an empty list removes all links.
 
-    `rules` are those of a balancer's targets by the links' names; where there are none they stay as they are.
+    `rules` are those of a balancer's targets by the links' names; where there are none they stay as they are. Raises
+    `Invalid`: a name that leads to two services or is no host name, an alias that would lead to itself.
     """
+    wanted = [(target, link_name(target, name)) for target, name in links]
+    _check_can_link(row, [target for target, _name in wanted], actor)
+    known = set(ServiceLink.objects.filter(service=row).values_list("name", flat=True))
+    for _target, name in wanted:
+        if name not in known:  # what is there already was taken once
+            check_link_name(name, "serviceLinks")
+    _check_names_unique([(name, at) for at, (_target, name) in enumerate(wanted)], "serviceLinks")
+    check_no_circle(row, [target for target, _name in wanted], "serviceLinks")
+    links_restore(row, wanted, actor=actor, rules=rules)
+
+
+def links_restore(
+    row: Service, links: Iterable[tuple[Service, str]], *, actor: Actor, rules: LinkRules | None = None
+) -> None:
+    """Replace the links by ones that were there before, or were checked already; the last of one name counts."""
     wanted = list(links)
     _check_can_link(row, [target for target, _name in wanted], actor)
-    _check_names_unique([name or target.name for target, name in wanted])
-    by_name = {name or target.name: target for target, name in wanted}
+    by_name = {link_name(target, name): target for target, name in wanted}
     with transaction.atomic():
         before = list(ServiceLink.objects.filter(service=row, selected=False))
         ports = checked_rules(row, by_name, rules or {}, before)
@@ -305,11 +321,13 @@ def links_set(
 def link_add(
     row: Service, target: Service, name: str, *, actor: Actor, rules: Sequence[TargetPort] | None = None
 ) -> None:
-    """Link to one more service; `rules` are those of a balancer's target."""
+    """Link to one more service; `rules` are those of a balancer's target. Raises `Invalid` as `links_set` does."""
     _check_can_link(row, [target], actor)
-    name = link_name(target, name)
+    name = check_link_name(link_name(target, name), "serviceLink")
     with transaction.atomic():
         before = ServiceLink.objects.filter(service=row, selected=False)
+        _check_names_unique([*before.values_list("name", "target"), (name, target.pk)], "serviceLink")
+        check_no_circle(row, [target], "serviceLink")
         ports = checked_rules(row, {name: target}, {} if rules is None else {name: rules}, before)[name]
         _save_link(row, target, name, ports)
         _record_link_change(row, "add", actor, serviceLink=_describe_link(target, name, ports))
@@ -380,16 +398,39 @@ def _check_can_link(row: Service, targets: Sequence[Service], actor: Actor) -> N
             raise Invalid("serviceId", "InvalidReference", "There is no such service here.")
 
 
-def _check_names_unique(names: Sequence[str]) -> None:
-    duplicate = next((name for at, name in enumerate(names) if name in names[:at]), None)
+def _check_names_unique(links: Sequence[tuple[str, int]], field: str) -> None:
+    duplicate = name_used_twice(links)
     if duplicate is not None:
         why = f"Two links are called {duplicate!r}, and a name leads to one service; give one of them another name."
-        raise Invalid("serviceLinks", "NotUnique", why)
+        raise Invalid(field, "NotUnique", why)
+
+
+def check_no_circle(row: Service, targets: Sequence[Service], field: str) -> None:
+    """Raise `Invalid` if the service is an alias that would lead to itself, at once or through other aliases."""
+    if row.kind != ALIAS:
+        return
+    names = {row.pk: row.name, **{each.pk: each.name for each in targets}}
+    edges: dict[int, list[int]] = {row.pk: [each.pk for each in targets]}
+    pending = [each.pk for each in targets if each.kind == ALIAS and each.pk != row.pk]
+    while pending:
+        found = ServiceLink.objects.filter(service__in=pending).values_list(
+            "service", "target", "target__name", "target__kind"
+        )
+        edges |= {key: [] for key in pending}
+        pending = []
+        for service, target, name, kind in found:
+            names[target] = name
+            edges[service].append(target)
+            if kind == ALIAS and target not in edges and target not in pending:
+                pending.append(target)
+    circle = find_circle(row.pk, edges)
+    if circle is not None:
+        raise Invalid(field, "InvalidReference", describe_circle(names[key] for key in circle))
 
 
 def _save_link(row: Service, target: Service, name: str, ports: Sequence[str]) -> None:
     defaults = {"target": target, "selected": False, "ports": list(ports)}
-    ServiceLink.objects.update_or_create(service=row, name=link_name(target, name), defaults=defaults)
+    ServiceLink.objects.update_or_create(service=row, name=name, defaults=defaults)
 
 
 def remove_environment_stacks(environment_id: int) -> int:

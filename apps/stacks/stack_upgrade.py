@@ -17,12 +17,13 @@ from apps.environments.access import can, verdict
 from apps.environments.actor import SYSTEM, Actor
 from apps.stacks.balancer.targets import parse_target_ports
 from apps.stacks.locks import require_unlocked
-from apps.stacks.models import Service, ServiceRevision, Stack
+from apps.stacks.models import Service, ServiceLink, ServiceRevision, Stack
 from apps.stacks.new_services import SERVICE_NAME_ONCE, describe_service, service_taken
 from apps.stacks.one_address import with_counts
 from apps.stacks.port_shortage import draft_port_shortage
 from apps.stacks.revisions import check_note, save_first_revisions, shown_unit
-from apps.stacks.services import links_set, removal_columns
+from apps.stacks.service_options import ALIAS
+from apps.stacks.services import check_no_circle, links_restore, removal_columns
 from apps.stacks.stack_draft import (
     ServiceStep,
     StackDraft,
@@ -181,6 +182,7 @@ def _apply(draft: StackDraft, actor: Actor, note: str) -> None:
     for step in steps:
         _write(step, actor, operation, revision, last)
     _link(draft.now, steps, actor)
+    _check_aliases(steps)
     there = stack_now(stack).states
     gone = {each.change.name for each in draft.steps if REMOVE in {each.change.what, parts.get(each.uuid)}}
     revision.services = [state.to_json() for name, state in sorted(there.items()) if name not in gone]
@@ -272,7 +274,15 @@ def _link(now: StackNow, steps: list[ServiceStep], actor: Actor) -> None:
             continue
         found = [(rows.get(name) or outer.get(name), alias) for alias, name in after.links.items()]
         rules = {alias: parse_target_ports(after.rules.get(alias, ())) for alias in after.links}
-        links_set(row, [(target, alias) for target, alias in found if target is not None], actor=actor, rules=rules)
+        links_restore(row, [(target, alias) for target, alias in found if target is not None], actor=actor, rules=rules)
+
+
+def _check_aliases(steps: list[ServiceStep]) -> None:
+    """Raise `Invalid` if an alias leads to itself once all links are as the files say, also through other stacks."""
+    for step in steps:
+        if step.relinks and step.row is not None and step.row.kind == ALIAS:
+            links = ServiceLink.objects.filter(service=step.row).select_related("target")
+            check_no_circle(step.row, [link.target for link in links], "dockerCompose")
 
 
 def _outer_services(stack: Stack, steps: list[ServiceStep]) -> Mapping[str, Service]:

@@ -104,6 +104,17 @@ def test_a_service_is_made_with_everything_the_form_has(browser_as: Any, at: Any
     assert list(ServiceLink.objects.filter(service=made).values_list("target", "name")) == [(web.pk, "front")]
 
 
+@pytest.mark.parametrize(("names", "words"), [(["a b"], b"is no host name"), (["x", "X"], b"Two links are called")])
+def test_what_is_wrong_with_a_link_is_shown_at_the_links(
+    names: list[str], words: bytes, browser_as: Any, at: Any, shop: Stack, web: Service
+):
+    sent = {"name": "api", "scale": "1", "image": "bb:local", "linkService": [str(web.pk)] * len(names)}
+    answer = browser_as("bob").post(at("service-new", stack=shop.pk), {**sent, "linkName": names}, headers=HX)
+    assert answer.status_code == 422
+    assert words in answer.content.partition(b'name="linkName"')[2].partition(b"</fieldset>")[0]
+    assert not Service.all_objects.filter(name="api").exists()
+
+
 def test_a_service_that_links_to_a_foreign_one_is_not_made(browser_as: Any, at: Any, web: Service, actor_of: Any):
     from apps.environments.services import environment_create
     from apps.stacks.services import stack_create

@@ -179,6 +179,7 @@ _OTHER_NAMES = {
     "scale": "scale",
     "description": "description",
     "serviceId": "links",
+    "serviceLinks": "links",
     "launchConfig": "image",
     rules_form.FIELD: rules_form.FIELD,
 }

@@ -15,6 +15,7 @@ from apps.stacks.balancer.targets import EVERYTHING, TARGET_LABEL, TargetPort, p
 from apps.stacks.compose.left_out import LeftOut, unknown_keys
 from apps.stacks.compose.value_formats import as_list, as_texts
 from apps.stacks.compose.yaml_loader import without_lines
+from apps.stacks.link_names import free_name
 
 V1, V2 = "load_balancer_config", "lb_config"
 BALANCER_KEYS = (V1, V2, "default_cert", "certs")
@@ -173,7 +174,9 @@ def read_balancer(
     for each in part.rules:
         alias = next((alias for target, alias in (*links, *external) if target == each.target), None)
         if alias is None:
-            alias = each.target.rpartition("/")[2]
+            stack, _slash, service = each.target.rpartition("/")
+            taken = [name for _target, name in (*links, *external)]
+            alias = free_name(service, stack, taken) if stack else service
             links, external = _linked(each.target, alias, links, external)
         rules.setdefault(alias, []).append(each.rule)
     for found in rules.values():

@@ -20,6 +20,8 @@ from apps.stacks.compose.templates import require_no_template
 from apps.stacks.compose.volume_names import VolumeNames
 from apps.stacks.compose.warning_limit import limit_warnings
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line, load_yaml
+from apps.stacks.link_names import describe_circle, find_circle
+from apps.stacks.service_options import ALIAS
 
 MAX_SERVICES = 500
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
@@ -77,8 +79,20 @@ def _read_services(
     for name in names:
         with errors.gather():
             found.append(ServiceParser(name, context).read(extras.get(name, RancherService())))
+    with errors.gather():
+        _check_aliases(found, context)
     errors.raise_all()
     return found
+
+
+def _check_aliases(found: Iterable[ComposeService], context: FileContext) -> None:
+    """Refuse aliases that lead to themselves, and so to no container."""
+    targets = {each.name: [target for target, _name in each.links] for each in found if each.options.kind == ALIAS}
+    for name in targets:
+        circle = find_circle(name, targets)
+        if circle is not None:
+            line = context.services[name].line("links")
+            raise error_at_line(DOCKER_FIELD, line, f"{name}: `links`: {describe_circle(circle)}", "InvalidReference")
 
 
 def _is_first_form(top: LineMap) -> bool:

@@ -25,6 +25,7 @@ from apps.stacks.compose.rancher_compose import RancherService
 from apps.stacks.compose.service_keys import KEY_READERS, Fields, UnsupportedValue
 from apps.stacks.compose.volume_names import VolumeNames
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line
+from apps.stacks.link_names import free_name, name_used_twice
 from apps.stacks.service_options import (
     BALANCER,
     EXTERNAL,
@@ -33,6 +34,7 @@ from apps.stacks.service_options import (
     ExternalTarget,
     ServiceOptions,
     config_of_kind,
+    is_host_name,
     kind_of_image,
 )
 
@@ -75,7 +77,8 @@ class ServiceParser:
 
     def read(self, extras: RancherService) -> ComposeService:
         """Read the service, with what rancher-compose adds."""
-        errors, fields, links = ErrorList(), dict[str, Any](), list[tuple[str, str]]()
+        errors, fields = ErrorList(), dict[str, Any]()
+        links, outer = list[tuple[str, str]](), list[tuple[str, str]]()
         kind = extras.options.kind
         kind = kind if kind != SERVICE else kind_of_image(str(self._body.get("image") or ""))
         self._is_balancer = kind == BALANCER
@@ -85,6 +88,8 @@ class ServiceParser:
             fields = self._fields()
         with errors.gather():
             links = list(self._links())
+        with errors.gather():
+            outer = list(self._external_links(links))
         errors.raise_all()
         given = fields.pop("scale", None)
         scale = self._with_location("scale", partial(_SCALE, "scale", 1 if given is None else given))
@@ -95,7 +100,7 @@ class ServiceParser:
             config=config,
             scale=scale,
             links=tuple(links),
-            external_links=tuple(self._parse_links("external_links")),
+            external_links=tuple(outer),
             metadata=extras.metadata,
             description=extras.description,
             options=self._options(extras, kind, config),
@@ -243,13 +248,31 @@ class ServiceParser:
 
     def _links(self) -> Iterator[tuple[str, str]]:
         self._check_dependencies()
-        taken: dict[str, str] = {}
-        for target, alias in self._parse_links("links"):
+        found = [(target, alias or target) for target, alias in self._parse_links("links")]
+        for target, _alias in found:
             self._check_service_exists(target, "links")
-            if taken.setdefault(alias, target) != target:
-                message = f"two links are called {alias!r}; give one of them another name"
-                raise self._error(self._body.line("links"), message, "NotUnique")
-            yield target, alias
+        self._check_names("links", found)
+        yield from found
+
+    def _external_links(self, links: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        """Links to services of other stacks; of two without a name that are called alike, one has its stack's, too."""
+        found: list[tuple[str, str]] = []
+        for target, alias in self._parse_links("external_links"):
+            stack, _slash, service = target.rpartition("/")
+            taken = [name for known, name in (*links, *found) if known != target]
+            found.append((target, alias or (free_name(service, stack, taken) if stack else service)))
+        self._check_names("external_links", [*links, *found])
+        yield from found
+
+    def _check_names(self, key: str, links: list[tuple[str, str]]) -> None:
+        duplicate = name_used_twice((alias, target) for target, alias in links)
+        if duplicate is not None:
+            message = f"two links are called {duplicate!r}; give one of them another name"
+            raise self._error(self._body.line(key), message, "NotUnique")
+        for _target, alias in links:
+            if not is_host_name(alias):
+                message = f"{alias[:80]!r} is no name for a link: use letters, digits, '-', '_' and '.'"
+                raise self._error(self._body.line(key), message, "InvalidCharacters")
 
     def _check_dependencies(self) -> None:
         dependencies = self._body.get("depends_on") or []
@@ -278,11 +301,12 @@ class ServiceParser:
         raise self._error(self._body.line(key), f"`{key}`: {reason}", "InvalidReference")
 
     def _parse_links(self, key: str) -> Iterator[tuple[str, str]]:
+        """The links as (target, name); the name is empty where none is written."""
         for each in self._with_location(key, partial(value_formats.as_texts, self._body.get(key) or [])):
             target, _, alias = each.partition(":")
             if not _ALIAS.fullmatch(target) or not _ALIAS.fullmatch(alias or target):
                 raise self._error(self._body.line(key), f"{each[:80]!r} is not a link: write service:alias")
-            yield target, alias or target.rpartition("/")[2]  # the service's name, without its stack's
+            yield target, alias
 
 
 def _image(config: LaunchConfig) -> str:
