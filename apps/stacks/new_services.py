@@ -158,8 +158,6 @@ def build_service(
         **options.with_labels(primary.labels).columns(),
     )
     _check_parts(row)
-    if row.has_containers and is_global(primary):
-        check_global_scale(name, row.scale)
     if options.kind not in {SERVICE, BALANCER}:
         return row  # nothing is made from its configuration
     check_launchable(row, primary, at="launchConfig.", subject=name, find_policy=find_policy)
@@ -185,6 +183,8 @@ def _check_parts(row: Service) -> None:
     if row.secondary and not row.has_containers:
         why = "A service without containers of its own has no sidekicks; leave them out."
         raise Invalid("secondaryLaunchConfigs", "InvalidOption", why)
+    if row.has_containers and is_global(row.config):
+        check_global_scale(row.name, row.scale)
     check_schedulable(row)
 
 

@@ -25,7 +25,8 @@ from apps.stacks.balancer.services import check_in_place, check_settings
 from apps.stacks.balancer.targets import TargetPort
 from apps.stacks.compose import ComposeStack, parse
 from apps.stacks.compose_import import import_services
-from apps.stacks.link_names import check_link_name, describe_circle, find_circle, name_used_twice
+from apps.stacks.link_checks import check_can_link, check_names_once, check_new_names, check_no_circle
+from apps.stacks.link_names import check_link_name
 from apps.stacks.locks import require_unlocked
 from apps.stacks.lost_host_policy import parse_lost_after
 from apps.stacks.models import RUN_NOW, Service, ServiceLink, Stack
@@ -47,7 +48,7 @@ from apps.stacks.one_address import check_scaled
 from apps.stacks.removed_links import RemovedServiceLink
 from apps.stacks.revisions import save_first_revisions
 from apps.stacks.scheduled_services import activation_columns, service_run_now
-from apps.stacks.service_options import ALIAS, BALANCER, EXTERNAL, ServiceOptions, without_containers
+from apps.stacks.service_options import BALANCER, ServiceOptions, without_containers
 from apps.stacks.service_policies import by_actor, changed_policies, columns_by_actor
 from apps.stacks.sidekicks import UnitConfig
 from apps.stacks.stack_revisions import save_stack_revision, sources_of, stack_now
@@ -287,12 +288,9 @@ def links_set(
     `Invalid`: a name that leads to two services or is no host name, an alias that would lead to itself.
     """
     wanted = [(target, link_name(target, name)) for target, name in links]
-    _check_can_link(row, [target for target, _name in wanted], actor)
-    known = set(ServiceLink.objects.filter(service=row).values_list("name", flat=True))
-    for _target, name in wanted:
-        if name not in known:  # what is there already was taken once
-            check_link_name(name, "serviceLinks")
-    _check_names_unique([(name, at) for at, (_target, name) in enumerate(wanted)], "serviceLinks")
+    check_can_link(row, [target for target, _name in wanted], actor)
+    check_new_names(row, [name for _target, name in wanted], "serviceLinks")
+    check_names_once([(name, at) for at, (_target, name) in enumerate(wanted)], "serviceLinks")
     check_no_circle(row, [target for target, _name in wanted], "serviceLinks")
     links_restore(row, wanted, actor=actor, rules=rules)
 
@@ -302,7 +300,7 @@ def links_restore(
 ) -> None:
     """Replace the links by ones that were there before, or were checked already; the last of one name counts."""
     wanted = list(links)
-    _check_can_link(row, [target for target, _name in wanted], actor)
+    check_can_link(row, [target for target, _name in wanted], actor)
     by_name = {link_name(target, name): target for target, name in wanted}
     with transaction.atomic():
         before = list(ServiceLink.objects.filter(service=row, selected=False))
@@ -322,11 +320,11 @@ def link_add(
     row: Service, target: Service, name: str, *, actor: Actor, rules: Sequence[TargetPort] | None = None
 ) -> None:
     """Link to one more service; `rules` are those of a balancer's target. Raises `Invalid` as `links_set` does."""
-    _check_can_link(row, [target], actor)
+    check_can_link(row, [target], actor)
     name = check_link_name(link_name(target, name), "serviceLink")
     with transaction.atomic():
         before = ServiceLink.objects.filter(service=row, selected=False)
-        _check_names_unique([*before.values_list("name", "target"), (name, target.pk)], "serviceLink")
+        check_names_once([*before.values_list("name", "target"), (name, target.pk)], "serviceLink")
         check_no_circle(row, [target], "serviceLink")
         ports = checked_rules(row, {name: target}, {} if rules is None else {name: rules}, before)[name]
         _save_link(row, target, name, ports)
@@ -335,7 +333,7 @@ def link_add(
 
 def link_remove(row: Service, target: Service, name: str, *, actor: Actor) -> None:
     """Unlink a service; an empty name removes every link to it."""
-    _check_can_link(row, [target], actor)
+    check_can_link(row, [target], actor)
     found = ServiceLink.objects.filter(service=row, target=target, selected=False)
     with transaction.atomic():
         _remove_links(found.filter(name=name) if name else found)
@@ -383,49 +381,6 @@ def _record_link_change(row: Service, verb: str, actor: Actor, **request: Any) -
 
 def _describe_link(target: Service, name: str, ports: Sequence[str] = ()) -> dict[str, Any]:
     return {"service": target.name, "name": name, **({"ports": list(ports)} if ports else {})}
-
-
-def _check_can_link(row: Service, targets: Sequence[Service], actor: Actor) -> None:
-    allowed = can(actor, "operate", row.environment_id)
-    if not allowed:
-        raise Forbidden(allowed.reason)
-    require_unlocked(row, actor=actor)
-    if targets and row.kind == EXTERNAL:
-        reason = f"{row.name} is an external service, which has no containers that could use links."
-        raise Invalid("serviceId", "InvalidOption", reason)
-    for target in targets:
-        if target.environment_id != row.environment_id or target.removal_requested:
-            raise Invalid("serviceId", "InvalidReference", "There is no such service here.")
-
-
-def _check_names_unique(links: Sequence[tuple[str, int]], field: str) -> None:
-    duplicate = name_used_twice(links)
-    if duplicate is not None:
-        why = f"Two links are called {duplicate!r}, and a name leads to one service; give one of them another name."
-        raise Invalid(field, "NotUnique", why)
-
-
-def check_no_circle(row: Service, targets: Sequence[Service], field: str) -> None:
-    """Raise `Invalid` if the service is an alias that would lead to itself, at once or through other aliases."""
-    if row.kind != ALIAS:
-        return
-    names = {row.pk: row.name, **{each.pk: each.name for each in targets}}
-    edges: dict[int, list[int]] = {row.pk: [each.pk for each in targets]}
-    pending = [each.pk for each in targets if each.kind == ALIAS and each.pk != row.pk]
-    while pending:
-        found = ServiceLink.objects.filter(service__in=pending).values_list(
-            "service", "target", "target__name", "target__kind"
-        )
-        edges |= {key: [] for key in pending}
-        pending = []
-        for service, target, name, kind in found:
-            names[target] = name
-            edges[service].append(target)
-            if kind == ALIAS and target not in edges and target not in pending:
-                pending.append(target)
-    circle = find_circle(row.pk, edges)
-    if circle is not None:
-        raise Invalid(field, "InvalidReference", describe_circle(names[key] for key in circle))
 
 
 def _save_link(row: Service, target: Service, name: str, ports: Sequence[str]) -> None:

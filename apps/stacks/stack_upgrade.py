@@ -16,6 +16,7 @@ from apps.core.unique import unique_or
 from apps.environments.access import can, verdict
 from apps.environments.actor import SYSTEM, Actor
 from apps.stacks.balancer.targets import parse_target_ports
+from apps.stacks.link_checks import check_no_circle
 from apps.stacks.locks import require_unlocked
 from apps.stacks.models import Service, ServiceLink, ServiceRevision, Stack
 from apps.stacks.new_services import SERVICE_NAME_ONCE, describe_service, service_taken
@@ -23,7 +24,7 @@ from apps.stacks.one_address import with_counts
 from apps.stacks.port_shortage import draft_port_shortage
 from apps.stacks.revisions import check_note, save_first_revisions, shown_unit
 from apps.stacks.service_options import ALIAS
-from apps.stacks.services import check_no_circle, links_restore, removal_columns
+from apps.stacks.services import links_restore, removal_columns
 from apps.stacks.stack_draft import (
     ServiceStep,
     StackDraft,

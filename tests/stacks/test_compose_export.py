@@ -2,71 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.containers.launch.config import LaunchConfig
 from apps.stacks.compose import ComposeService, export, parse
+from tests.stacks.full_config import FULL
 
-FULL: dict[str, Any] = {
-    "imageUuid": "docker:nginx:1",
-    "command": ["sh", "-c", "echo $HOME ${A:-b}; sleep 1\nexit"],
-    "entryPoint": ["/init"],
-    "environment": {"A": "1.10", "B": "yes", "C": "p$$w$0rd", "D": "", "E": "~", "F": "# no\n  - list: {"},
-    "labels": {"a": "true"},
-    "ports": ["8080:80/tcp", "[::1]:1:2/udp", "10.0.0.1::3/tcp"],
-    "expose": ["9000/udp"],
-    "dataVolumes": ["/srv:/data:ro", "named:/named", "/anonymous"],
-    "volumeDriver": "local",
-    "tmpfs": {"/tmp": "size=1m", "/run": ""},
-    "networkMode": "host",
-    "hostname": "web",
-    "domainName": "example.org",
-    "dns": ["10.0.0.1"],
-    "dnsSearch": ["example.org"],
-    "dnsOpt": ["ndots:1"],
-    "extraHosts": ["db:10.0.0.2"],
-    "restartPolicy": {"name": "on-failure", "maximumRetryCount": 3},
-    "dockerHealthCheck": {"test": ["CMD", "true"], "interval": 1500, "retries": 4},
-    "logConfig": {"driver": "json-file", "config": {"max-size": "1m"}},
-    "memory": 64 << 20,
-    "memorySwap": -1,
-    "memoryReservation": 8 << 20,
-    "milliCpuReservation": 250,
-    "cpuShares": 512,
-    "cpuSet": "0-1",
-    "cpuPeriod": 1000,
-    "cpuQuota": -1,
-    "nanoCpus": 1500000000,
-    "pidsLimit": 100,
-    "oomScoreAdj": -500,
-    "shmSize": 1 << 20,
-    "blkioWeight": 300,
-    "blkioDeviceOptions": {"/dev/sda": {"weight": 100, "readBps": 1}, "/dev/sdb": {"writeIops": 4}},
-    "ulimits": [{"name": "nofile", "soft": 10, "hard": 20}, {"name": "core", "soft": 0}],
-    "sysctls": {"net.core.somaxconn": "1024"},
-    "capAdd": ["NET_ADMIN"],
-    "capDrop": ["ALL"],
-    "devices": ["/dev/null:/dev/xnull:r"],
-    "groupAdd": ["video"],
-    "securityOpt": ["no-new-privileges"],
-    "privileged": True,
-    "pidMode": "host",
-    "ipcMode": "host",
-    "readOnly": True,
-    "stdinOpen": True,
-    "tty": True,
-    "runInit": False,
-    "user": "1000",
-    "workingDir": "/srv",
-    "stopSignal": "SIGQUIT",
-    "stopTimeout": 30,
-    "drainTimeoutMs": 2500,
-    "startOnCreate": False,
-}
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 METADATA = st.dictionaries(
     TEXT,

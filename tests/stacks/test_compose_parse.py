@@ -183,7 +183,6 @@ def test_the_scale_is_read(body: str, scale: int) -> None:
     [
         ("container_name: x", "container_name"),
         ("networks: [x]", "networks"),
-        ("secrets: [x]", "secrets"),
         ("pull_policy: daily", "pull_policy"),
         ("command: []", "command"),
         ("depends_on: [web]", "depends_on"),
@@ -271,7 +270,7 @@ def test_a_misspelt_key_of_rancher_compose_is_named_likewise(part: str, warning:
     assert service.warnings == (f"web: {said} and is left out. Did you mean `{meant}`?",)
 
 
-@pytest.mark.parametrize("path", ["deploy.placement", "deploy.update_config", "healthcheck.start_interval"])
+@pytest.mark.parametrize("path", ["deploy.endpoint_mode", "deploy.update_config", "healthcheck.start_interval"])
 def test_a_key_of_compose_below_others_that_is_not_carried_over_is_no_misspelling(path: str) -> None:
     above, _dot, below = path.partition(".")
     more = "test: a, " if above == "healthcheck" else ""
@@ -283,7 +282,7 @@ def test_a_key_like_no_other_is_a_warning_without_a_guess() -> None:
     assert warning == "web: line 3: `zzzzzz` is not a key of a service and is left out."
 
 
-@pytest.mark.parametrize("key", ["configs", "mem_swappiness", "runtime", "storage_opt", "userns_mode"])
+@pytest.mark.parametrize("key", ["mac_address", "mem_swappiness", "storage_opt", "userns_mode"])
 def test_a_key_of_compose_that_is_not_carried_over_is_no_misspelling(key: str) -> None:
     assert one(f"{key}: [a]").warnings == (f"web: `{key}` is not carried over.",)
 

@@ -15,8 +15,8 @@ from apps.stacks.models import Service, Stack
 from apps.stacks.services import service_update
 from apps.stacks.stack_plan import ServiceChange, ServiceState, by_name, plan_stack
 from apps.stacks.stack_upgrade import preview_upgrade, stack_upgrade
+from tests.stacks.full_config import FULL
 from tests.stacks.shop import BEFORE, RANCHER, files
-from tests.stacks.test_compose_export import FULL
 
 ALWAYS_SAID, AT_CREATION = "imageUuid", "startOnCreate"
 Options = Mapping[str, Any]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
 from apps.containers.launch.config import LAUNCH_FIELDS
 from apps.containers.launch.fields.declaration import ComposeKind, LaunchField
 from apps.containers.launch.kind_labels import GLOBAL_LABEL, PULL_IMAGE_LABEL
 from apps.containers.launch.values import CLEARED, image_uuid
+from apps.hosts.affinity import HOST_LABEL, PREFIX
 from apps.stacks.compose import value_formats
+from apps.stacks.compose.placement_keys import UnsupportedPlacement, read_placement
 
 Fields = dict[str, Any]
 KeyReader = Callable[[Any], Fields]
@@ -23,8 +25,12 @@ def _to_field(field: str, convert: Callable[[Any], Any] = lambda value: value) -
     return lambda value: {field: convert(value)}
 
 
-def _unsupported(reason: str) -> KeyReader:
-    def read(_value: Any) -> Fields:
+def _unsupported(reason: str, *, but: Container[str] = ()) -> KeyReader:
+    """Refuses whatever the key says, but for nothing and these words."""
+
+    def read(value: Any) -> Fields:
+        if value in ({}, []) or (isinstance(value, str) and value in but):
+            return {}
         raise UnsupportedValue(reason)
 
     return read
@@ -181,12 +187,17 @@ def _blkio(value: Any) -> Fields:
 
 def _deploy(value: Any) -> Fields:
     found, resources = _map(value), _map(_map(value).get("resources"))
+    _refuse_reserved_devices(_map(resources.get("reservations")))
+    try:
+        labels = read_placement(_map(found.get("placement")))
+    except UnsupportedPlacement as problem:
+        raise UnsupportedValue(str(problem)) from None
     limits, reserved, restart = _map(resources.get("limits")), _map(resources.get("reservations")), None
     if policy := _map(found.get("restart_policy")):
         name = {"none": "no", "any": "always"}.get(str(policy.get("condition", "any")), policy.get("condition"))
         restart = {"name": name, "maximumRetryCount": policy.get("max_attempts") if name == "on-failure" else None}
     return {
-        "labels": {GLOBAL_LABEL: "true"} if found.get("mode") == "global" else None,
+        "labels": labels | ({GLOBAL_LABEL: "true"} if found.get("mode") == "global" else {}) or None,
         "scale": found.get("replicas"),
         "nanoCpus": None if limits.get("cpus") is None else value_formats.parse_nano_cpus(limits["cpus"]),
         "memory": None if limits.get("memory") is None else value_formats.parse_size(limits["memory"]),
@@ -197,6 +208,12 @@ def _deploy(value: Any) -> Fields:
         else value_formats.parse_nano_cpus(reserved["cpus"]) // 10**6,
         "restartPolicy": restart,
     }
+
+
+def _refuse_reserved_devices(reserved: Mapping[str, Any]) -> None:
+    for key in ("devices", "generic_resources"):
+        if reserved.get(key):
+            raise UnsupportedValue(f"`resources.reservations.{key}` is not supported: {_GPU_REMEDY}")
 
 
 def _ports(value: Any) -> list[str]:
@@ -248,6 +265,11 @@ def _pull_policy(value: Any) -> dict[str, Any]:
     return {"labels": {PULL_IMAGE_LABEL: "always"}} if str(value).strip() == "always" else {}
 
 
+_GPU_REMEDY = (
+    "engines are not asked for GPUs; name the device files under `devices`, or have the hosts' engines use the runtime "
+    "that hands them over by default"
+)
+_WINDOWS_ONLY = "is for hosts that run Windows, which are not supported: leave it out"
 _NO_FILES = "one file cannot read others: "
 
 # Keys that set several fields, that are about the service, or that Corral does not support.
@@ -258,6 +280,22 @@ _OTHER_READERS: dict[str, KeyReader] = {
     "build": _unsupported("build is not supported: push an image and name it with `image`"),
     "dockerfile": _unsupported("build is not supported: push an image and name it with `image`"),
     "env_file": _unsupported(f"{_NO_FILES}write the variables under `environment`, or upload all files as a bundle"),
+    "secrets": _unsupported(
+        "secrets are not supported, and the container would start without them: hand the values over in "
+        "`environment`, or in a volume or a folder of the host under `volumes`"
+    ),
+    "configs": _unsupported(
+        "configs are not supported, and the container would start without these files: put them into the image, or "
+        "into a volume or a folder of the host under `volumes`"
+    ),
+    "gpus": _unsupported(f"gpus is not supported: {_GPU_REMEDY}"),
+    "runtime": _unsupported(
+        "another runtime is not supported: have the engines of some hosts use it by default, label these hosts, and "
+        f"place the service by {PREFIX}{HOST_LABEL}"
+    ),
+    "device_cgroup_rules": _unsupported("rules about kinds of devices are not supported: name them under `devices`"),
+    "credential_spec": _unsupported(f"credential_spec {_WINDOWS_ONLY}"),
+    "isolation": _unsupported(f"isolation {_WINDOWS_ONLY}", but={"default"}),
     "label_file": _unsupported(f"{_NO_FILES}write them under `labels` instead of `label_file`"),
 }
 

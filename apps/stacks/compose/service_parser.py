@@ -21,6 +21,7 @@ from apps.stacks.compose.interpolation import Variables
 from apps.stacks.compose.left_out import LeftOut, misspelt
 from apps.stacks.compose.model import ComposeService
 from apps.stacks.compose.nested_keys import KEYS_OF_COMPOSE, NESTED_KEYS, left_out
+from apps.stacks.compose.placement_keys import join_rules
 from apps.stacks.compose.rancher_compose import RancherService
 from apps.stacks.compose.service_keys import KEY_READERS, Fields, UnsupportedValue
 from apps.stacks.compose.volume_names import VolumeNames
@@ -204,7 +205,8 @@ class ServiceParser:
         if key == "deploy" and field != "labels" and previous is not None and str(previous) != str(value):
             self._warnings.append(f"{self._name}: `{self._keys[field]}` is not used: `deploy` says otherwise.")
         self._keys[field] = key
-        found[field] = {**previous, **value} if isinstance(previous, dict) and isinstance(value, dict) else value
+        both = isinstance(previous, dict) and isinstance(value, dict)
+        found[field] = join_rules(previous, value) if both else value
 
     def _warn_of_empty_command(self, found: Fields) -> None:
         """Engines take the image's command where a container brings neither a command nor an entry point."""
