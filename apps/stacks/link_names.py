@@ -40,7 +40,7 @@ def find_circle(start: Key, targets: Mapping[Key, Iterable[Key]]) -> list[Key] |
         each = pending.pop()
         for target in targets.get(each, ()):
             if target == start:
-                way = [each]
+                way: list[Key] = [each]
                 while way[-1] != start:
                     way.append(came_from[way[-1]])
                 return [*reversed(way), start]

@@ -129,7 +129,7 @@ def stack_export(
 ) -> tuple[str, str]:
     """The stack as (docker-compose, rancher-compose) texts; needs the right to see values, which the files contain.
 
-    The first form is for clients of v1.
+    The first form is for clients of v1, where it can say the stack.
     """
     allowed = can(actor, "values", stack.environment_id)
     if not allowed:

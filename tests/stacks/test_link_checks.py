@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from apps.containers.launch.config import LaunchConfig
+from apps.control.reconcile import reconcile_until_idle
 from apps.core.errors import Invalid
 from apps.environments.models import Environment
 from apps.stacks.models import Service, ServiceLink, Stack

@@ -44,13 +44,15 @@ _Dumper.add_representer(str, _represent_text)
 def export(services: Sequence[ComposeService], stack_name: str = "", *, first_form: bool = False) -> tuple[str, str]:
     """Return the docker-compose and the rancher-compose text, with services and keys in a stable order.
 
-    The first form, which is all that clients of v1 read, has the services at the top level and volumes by the engine's
-    names. Ids of this portal (requested host, registry credential, other containers) are left out: they mean nothing
-    elsewhere.
+    The first form, which is all that the oldest clients of v1 read, has the services at the top level. It knows the
+    engine's names of volumes alone: a stack made from it would write into the volumes of this one, so that a stack with
+    volumes of its own has the second form all the same. Ids of this portal (requested host, registry credential, other
+    containers) are left out: they mean nothing elsewhere.
     """
     services = [one for each in services for one in _with_sidekicks(each)]
     mounts = [(mount.source, mount.path) for each in services for mount in each.config.data_volumes]
-    names, declared = ({}, {}) if first_form else declare_volumes(mounts, stack_name)
+    names, declared = declare_volumes(mounts, stack_name)
+    first_form = first_form and all(name == source for source, name in names.items())
     docker = {each.name: _docker_service(each, names, first_form=first_form) for each in services}
     own = {name for each in services for name, _config in each.sidekicks}
     rancher = {

@@ -205,8 +205,8 @@ class ServiceParser:
         if key == "deploy" and field != "labels" and previous is not None and str(previous) != str(value):
             self._warnings.append(f"{self._name}: `{self._keys[field]}` is not used: `deploy` says otherwise.")
         self._keys[field] = key
-        both = isinstance(previous, dict) and isinstance(value, dict)
-        found[field] = join_rules(previous, value) if both else value
+        is_map = isinstance(previous, dict) and isinstance(value, dict)
+        found[field] = join_rules(previous or {}, value) if is_map else value
 
     def _warn_of_empty_command(self, found: Fields) -> None:
         """Engines take the image's command where a container brings neither a command nor an entry point."""

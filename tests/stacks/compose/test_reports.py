@@ -105,7 +105,7 @@ def test_an_export_never_makes_two_volumes_one():
 def test_the_first_form_is_what_clients_of_v1_read():
     wire = {
         "imageUuid": "docker:a",
-        "dataVolumes": ["va_data:/d"],
+        "dataVolumes": ["real:/d"],
         "labels": {"a": "b", "io.rancher.service.hash": "1f"},
         "restartPolicy": {"name": "always"},
         "logConfig": {"driver": "syslog", "config": {"tag": "x"}},
@@ -117,7 +117,7 @@ def test_the_first_form_is_what_clients_of_v1_read():
         "web": {
             "image": "a",
             "labels": {"a": "b"},
-            "volumes": ["va_data:/d"],
+            "volumes": ["real:/d"],
             "net": "host",
             "log_driver": "syslog",
             "log_opt": {"tag": "x"},
@@ -126,7 +126,19 @@ def test_the_first_form_is_what_clients_of_v1_read():
     assert yaml.safe_load(rancher) == {"web": {"scale": 2}}
     (back,) = parse(docker, rancher, stack_name="other").services
     assert (back.config.log_config, back.config.network_mode) == (service.config.log_config, "host")
-    assert [str(each) for each in back.config.data_volumes] == ["va_data:/d"]
+    assert [str(each) for each in back.config.data_volumes] == ["real:/d"]
+
+
+@pytest.mark.parametrize("first_form", [True, False])
+def test_a_volume_of_the_stack_is_exported_under_the_name_that_its_file_gave_it(*, first_form: bool):
+    stack = read("services: {web: {image: a, volumes: ['data:/d']}}\nvolumes: {data: }")
+    written = export(stack.services, "shop", first_form=first_form)
+    content = yaml.safe_load(written[0])
+    assert (content["services"]["web"]["volumes"], content["volumes"]) == (["data:/d"], {"data": {}})
+    again = parse(*written, stack_name="shop")
+    assert (again.services, again.warnings) == (stack.services, ())
+    assert export(again.services, "shop", first_form=first_form) == written
+    assert mounts_of(parse(*written, stack_name="copy")) == ["copy_data:/d"]
 
 
 # --- absent, empty, precedence ---
