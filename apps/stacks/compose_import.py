@@ -38,7 +38,7 @@ def import_services(
     Returns which links lead to nothing, in words. Raises `Invalid`, `Forbidden`; nothing is made then.
     """
     rows = [by_actor(row, actor) for row in build_services(stack, parsed, start=start)]
-    with unique_or(service_taken("of this file"), SERVICE_NAME_ONCE):
+    with unique_or(service_taken("of this file", "dockerCompose"), SERVICE_NAME_ONCE):
         create_all(rows, actor=actor, requests=[describe_service(row) for row in rows], parent=parent)
     save_first_revisions(rows, actor, "compose")
     made = {row.name: row for row in rows}
@@ -60,7 +60,7 @@ def build_services(stack: Stack, parsed: ComposeStack, *, start: bool) -> list[S
     for each in parsed.services:
         name = check_name(each.name)
         if name.lower() in rows:
-            raise service_taken(name)
+            raise service_taken(name, "dockerCompose")
         rows[name.lower()] = build_service(
             stack,
             name,

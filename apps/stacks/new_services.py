@@ -24,7 +24,7 @@ from apps.stacks.one_address import check_one_address
 from apps.stacks.scale_policy import ScalePolicy
 from apps.stacks.scheduled_services import check_schedulable, new_schedule
 from apps.stacks.service_options import BALANCER, DEFAULT_OPTIONS, SERVICE, ServiceOptions
-from apps.stacks.sidekicks import UnitConfig, check_unit, names_of
+from apps.stacks.sidekicks import UnitConfig, check_unit, name_field, names_of
 from apps.stacks.updates.policy import parse_policy, policy_from_labels
 from apps.stacks.verdict.settings import parse_verdict
 
@@ -53,20 +53,21 @@ class ServiceSettings(TypedDict, total=False):
     schedule: Mapping[str, Any] | None
 
 
-def check_name(name: Any) -> str:
-    """The name, if a stack or service may have it. Raises `Invalid`."""
+def check_name(name: Any, field: str = "name") -> str:
+    """The name, if a stack, service or sidekick may have it. Raises `Invalid` on the field that it was sent in."""
     if not isinstance(name, str) or not name:
-        raise Invalid("name", "MissingRequired", "A name is required.")
+        raise Invalid(field, "MissingRequired", "A name is required.")
     if len(name) > 63:
-        raise Invalid("name", "MaxLengthExceeded", "A name has at most 63 characters.")
+        raise Invalid(field, "MaxLengthExceeded", "A name has at most 63 characters.")
     if not _NAME.fullmatch(name):
-        raise Invalid("name", "InvalidCharacters", "A name has letters, digits and '-' inside, such as web-1.")
+        raise Invalid(field, "InvalidCharacters", "A name has letters, digits and '-' inside, such as web-1.")
     return name
 
 
-def service_taken(name: str) -> Invalid:
-    """What is said when the stack has a service of this name."""
-    return Invalid("name", "NotUnique", f"The stack has a service {name!r} already; choose another name.")
+def service_taken(name: str, field: str = "name", *, master: str = "") -> Invalid:
+    """What is said when the stack has a service of this name, or the service `master` a sidekick."""
+    has = f"The service {master!r} has a sidekick" if master else "The stack has a service"
+    return Invalid(field, "NotUnique", f"{has} {name!r} already; choose another name.")
 
 
 def check_scale(scale: Any) -> int:
@@ -138,7 +139,7 @@ def build_service(
     start_on_create, options = settings.get("start_on_create", False), settings.get("options", DEFAULT_OPTIONS)
     check_settings(stack.environment_id, options)
     unit = balancer_unit(UnitConfig.of(config), options)
-    sidekicks = [replace(each, name=check_name(each.name)) for each in unit.sidekicks]
+    sidekicks = [replace(each, name=check_name(each.name, name_field(each.name))) for each in unit.sidekicks]
     primary, stored = check_unit(name, unit.primary, sidekicks)
     row = Service(
         environment=stack.environment,
@@ -200,22 +201,30 @@ def check_launchable(
     enforce_policy(config, row.environment_id, at=at, subject=subject, find_policy=find_policy)
 
 
-def check_sidekick_names(stack: Stack, names: Iterable[str], exclude_pk: int | None = None) -> None:
-    """Raise `Invalid` if a service or a sidekick of the stack has one of the names: all of them are one name space."""
-    wanted = {name.lower(): name for name in names}
+def check_names_free(
+    stack: Stack, service: str | None, sidekicks: Iterable[str] = (), exclude_pk: int | None = None
+) -> None:
+    """Raise `Invalid` if the stack has a service or a sidekick of one of the names: all of them are one name space.
+
+    What is said names the field in which that name was sent: the service's own, or its sidekick's.
+    """
+    wanted = {name.lower(): (name, name_field(name)) for name in sidekicks}
+    wanted |= {service.lower(): (service, "name")} if service is not None else {}
     if not wanted:
         return
     rows = Service.all_objects.filter(stack=stack, removed=None).exclude(pk=exclude_pk)
-    for service, sidekicks in rows.values_list("name", "sidekick_names"):
-        taken = {service.lower(), *map(str.lower, sidekicks)}
-        if both := taken & wanted.keys():
-            raise service_taken(wanted[both.pop()])
+    taken: dict[str, str] = {}
+    for name, beside in rows.values_list("name", "sidekick_names"):
+        taken |= {name.lower(): "", **{each.lower(): name for each in beside}}
+    for key, (name, field) in wanted.items():
+        if key in taken:
+            raise service_taken(name, field, master=taken[key])
 
 
 def check_own_sidekicks(row: Service, name: str) -> None:
     """Raise `Invalid` if one of the service's own sidekicks has the name that it is to have."""
     if name.lower() in {each.name.lower() for each in row.sidekicks}:
-        raise service_taken(name)
+        raise service_taken(name, master=row.name)
 
 
 def check_global(config: LaunchConfig, at: str = "") -> None:

@@ -22,7 +22,7 @@ from apps.core.errors import ActionNotAvailable, Invalid
 from apps.core.unique import unique_or
 from apps.environments.actor import Actor
 from apps.stacks.models import Service, ServiceLink, Stack
-from apps.stacks.new_services import SERVICE_NAME_ONCE, check_name, check_sidekick_names, service_taken
+from apps.stacks.new_services import SERVICE_NAME_ONCE, check_name, check_names_free, service_taken
 from apps.stacks.removed_links import RemovedServiceLink
 from apps.stacks.scheduled_services import activation_columns
 from apps.stacks.services import STACK_NAME_ONCE, stack_taken
@@ -108,7 +108,7 @@ def service_restore(row: Service, *, actor: Actor, name: str = "") -> Restored:
     chosen = _choose_name(row, name, taken)
     with transaction.atomic(), unique_or(service_taken(chosen), SERVICE_NAME_ONCE):
         Stack.all_objects.select_for_update(no_key=True).get(pk=row.stack_id)  # no index knows the sidekicks' names
-        check_sidekick_names(row.stack, [chosen, *(each.name for each in row.sidekicks)])
+        check_names_free(row.stack, chosen, row.sidekick_names)
         _restore_service(row, chosen, actor)
         return Restored(row, _restore_links(Q(service=row) | Q(target=row)))
 

@@ -37,9 +37,9 @@ from apps.stacks.new_services import (
     check_global_scale,
     check_metadata,
     check_name,
+    check_names_free,
     check_own_sidekicks,
     check_scale,
-    check_sidekick_names,
     describe_service,
     link_name,
     service_taken,
@@ -171,7 +171,7 @@ def service_create(
     row = build_service(stack, _check_service_name(name, stack), config, **settings)
     with transaction.atomic(), unique_or(service_taken(row.name), SERVICE_NAME_ONCE):
         Stack.all_objects.select_for_update(no_key=True).get(pk=stack.pk)  # no index knows the sidekicks' names
-        check_sidekick_names(stack, [row.name, *(each.name for each in row.sidekicks)])
+        check_names_free(stack, row.name, row.sidekick_names)
         create(by_actor(row, actor), actor=actor, request=describe_service(row))
         save_first_revisions([row], actor)
     return row
@@ -196,7 +196,7 @@ def service_update(
     check_scaled(row, allowed)
     if allowed.get("name", row.name) != row.name:
         allowed["name"] = _check_service_name(allowed["name"], row.stack, exclude_pk=row.pk)
-        check_sidekick_names(row.stack, [allowed["name"]], exclude_pk=row.pk)
+        check_names_free(row.stack, allowed["name"], exclude_pk=row.pk)
         check_own_sidekicks(row, allowed["name"])
     held = undo_columns(undo_seconds) if allowed.get("scale", row.scale) < row.scale else {}
     with transaction.atomic(), unique_or(service_taken(str(allowed.get("name", row.name))), SERVICE_NAME_ONCE):

@@ -46,6 +46,11 @@ class UnitConfig:
         return config if isinstance(config, UnitConfig) else UnitConfig(config)
 
 
+def name_field(name: str) -> str:
+    """Where the name of a sidekick was sent, for what is said about it."""
+    return f"secondaryLaunchConfigs.{name[:63]}.name" if name else "secondaryLaunchConfigs.name"
+
+
 def references(config: LaunchConfig) -> tuple[str, ...]:
     """The members of the unit whose network or volumes a configuration takes."""
     network = (config.network_launch_config,) if config.network_launch_config else ()
@@ -94,7 +99,7 @@ def _check_names(service: str, sidekicks: Sequence[Sidekick]) -> None:
     for each in sidekicks:
         if each.name.lower() in seen:
             why = f"{each.name!r} is there twice: a service and its sidekicks have names of their own."
-            raise Invalid("name", "NotUnique", why)
+            raise Invalid(name_field(each.name), "NotUnique", why)
         seen.add(each.name.lower())
 
 

@@ -223,7 +223,7 @@ def _to_start_again(draft: StackDraft, parts: Mapping[str, str], last: Unfinishe
 
 def _create(steps: list[ServiceStep], actor: Actor, operation: Operation, revision: StackRevision | None) -> None:
     rows = [each.row for each in steps if each.change.what == CREATE and each.row is not None]
-    with unique_or(service_taken("of this file"), SERVICE_NAME_ONCE):
+    with unique_or(service_taken("of this file", "dockerCompose"), SERVICE_NAME_ONCE):
         create_all(rows, actor=actor, requests=[describe_service(row) for row in rows], parent=operation)
     save_first_revisions(rows, actor, "compose", revision)
 

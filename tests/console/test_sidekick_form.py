@@ -188,3 +188,15 @@ def test_variables_that_somebody_may_not_see_stay(service: Service) -> None:
             sent.appendlist(f"sidekick{part}", text)
     log, _data = form.parse(sent)
     assert (log.config.environment, log.config.command) == ({"A": "secret-word"}, ("sleep", "9"))
+
+
+def test_a_taken_name_is_shown_where_it_was_typed(service: Service, browser_as: Any) -> None:
+    new = f"/env/{service.environment_id}/stacks/{service.stack_id}/services/new"
+    rows = {f"sidekick{part}": [text] for part, text in {**BLANK, "Name": "log", "Image": "bb:local"}.items()}
+    sent = {"name": "api", "scale": "1", "image": "bb:local", "unitNetwork": "", "unitVolumesFrom": ""}
+    for fields, in_rows in (({**sent, **rows}, True), ({**sent, "name": "log"}, False)):
+        answer = browser_as("bob").post(new, fields, headers={"HX-Request": "true"})
+        assert answer.status_code == 422
+        errors = answer.context["errors"]
+        assert list(errors) == ["sidekicks" if in_rows else "name"]
+        assert "has a sidekick 'log' already" in next(iter(errors.values()))

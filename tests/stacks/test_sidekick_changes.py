@@ -130,10 +130,10 @@ def test_the_same_ones_are_no_upgrade(make: Make, settle: Settle, actor_of: Any)
 @pytest.mark.parametrize(
     ("name", "field", "code"),
     [
-        ("other", "name", "NotUnique"),
-        ("web", "name", "NotUnique"),
-        ("a_b", "name", "InvalidCharacters"),
-        ("", "name", "MissingRequired"),
+        ("other", "secondaryLaunchConfigs.other.name", "NotUnique"),
+        ("web", "secondaryLaunchConfigs.web.name", "NotUnique"),
+        ("a_b", "secondaryLaunchConfigs.a_b.name", "InvalidCharacters"),
+        ("", "secondaryLaunchConfigs.name", "MissingRequired"),
     ],
 )
 def test_a_name_that_cannot_be_is_refused(make: Make, actor_of: Any, name: str, field: str, code: str) -> None:

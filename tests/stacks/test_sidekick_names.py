@@ -15,8 +15,8 @@ from apps.core import encrypted
 from apps.core.errors import Invalid
 from apps.environments.models import Environment
 from apps.stacks.models import Service, Stack
-from apps.stacks.new_services import check_sidekick_names
-from apps.stacks.services import service_create, stack_create
+from apps.stacks.new_services import check_names_free
+from apps.stacks.services import service_create, service_update, stack_create
 from apps.stacks.sidekicks import Sidekick, UnitConfig
 from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
 from apps.stacks.upgrade_strategy import UpgradeStrategy
@@ -84,10 +84,10 @@ def test_a_name_is_looked_for_without_decrypting(stack: Stack, actor_of: Any, mo
         raise AssertionError(token)
 
     monkeypatch.setattr(encrypted, "decrypt", refuse)
-    check_sidekick_names(stack, ["other"])
+    check_names_free(stack, "other")
     for taken in ("LOG", "WEB"):
         with pytest.raises(Invalid):
-            check_sidekick_names(stack, [taken])
+            check_names_free(stack, taken)
 
 
 def test_labels_are_decrypted_once(stack: Stack, actor_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,3 +103,24 @@ def test_labels_are_decrypted_once(stack: Stack, actor_of: Any, monkeypatch: pyt
     for _ in range(2):
         assert list(stored_labels(Service, keys).values()) == [{"tier": "front"}] * 3
     assert len(calls) == 3
+
+
+def test_what_is_refused_is_the_field_in_which_the_taken_name_was_sent(stack: Stack, actor_of: Any) -> None:
+    bob = actor_of("bob")
+    service_create(actor=bob, stack=stack, name="web", config=UnitConfig(PLAIN, (LOG,)))
+    plain = service_create(actor=bob, stack=stack, name="plain", config=PLAIN)
+
+    def create(name: str, *sidekicks: str) -> None:
+        unit = UnitConfig(PLAIN, tuple(Sidekick(each, PLAIN) for each in sidekicks))
+        service_create(actor=bob, stack=stack, name=name, config=unit)
+
+    for field, words, change in (
+        ("name", "'web' has a sidekick 'log'", lambda: create("log")),
+        ("name", "'web' has a sidekick 'log'", lambda: service_update(plain, actor=bob, name="log")),
+        ("secondaryLaunchConfigs.log.name", "'web' has a sidekick 'log'", lambda: create("api", "log")),
+        ("secondaryLaunchConfigs.plain.name", "has a service 'plain'", lambda: create("api", "plain")),
+        ("secondaryLaunchConfigs.a b.name", "letters, digits", lambda: create("api", "a b")),
+    ):
+        with pytest.raises(Invalid, match=words) as refused:
+            change()
+        assert refused.value.field == field

@@ -323,11 +323,15 @@ def test_a_renamed_service_keeps_its_units_together(web: Service, actor_of: Any,
 
 
 NAMES = {
-    "a service's name": ([Sidekick("web", config())], "name", "NotUnique"),
-    "one twice, in another case": ([Sidekick("log", config()), Sidekick("LOG", config())], "name", "NotUnique"),
-    "a sidekick of another service": ([Sidekick("Data", config())], "name", "NotUnique"),
-    "no DNS label": ([Sidekick("a_b", config())], "name", "InvalidCharacters"),
-    "too long": ([Sidekick("a" * 64, config())], "name", "MaxLengthExceeded"),
+    "a service's name": ([Sidekick("web", config())], "secondaryLaunchConfigs.web.name", "NotUnique"),
+    "one twice, in another case": (
+        [Sidekick("log", config()), Sidekick("LOG", config())], "secondaryLaunchConfigs.LOG.name", "NotUnique"
+    ),
+    "a sidekick of another service": ([Sidekick("Data", config())], "secondaryLaunchConfigs.Data.name", "NotUnique"),
+    "no DNS label": ([Sidekick("a_b", config())], "secondaryLaunchConfigs.a_b.name", "InvalidCharacters"),
+    "too long": (
+        [Sidekick("a" * 64, config())], f"secondaryLaunchConfigs.{'a' * 63}.name", "MaxLengthExceeded"
+    ),
     "unknown network": (
         [Sidekick("x", config(networkLaunchConfig="nobody"))], "LaunchConfigName", "InvalidReference"
     ),

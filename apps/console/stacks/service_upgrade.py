@@ -23,7 +23,6 @@ from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches, par
 from apps.console.stacks.port_warning import port_errors, require_free_ports
 from apps.console.stacks.service_form import form_choices
 from apps.console.stacks.services import find
-from apps.console.stacks.sidekick_form import FIELD as SIDEKICKS
 from apps.console.stacks.sidekick_form import SidekickForm, sidekick_errors, submitted_sidekicks, with_unit_fields
 from apps.console.stacks.upgrade_verdict import FORM_FIELDS, form_field, parse_verdict_form, verdict_form
 from apps.containers.launch.config import LaunchConfig
@@ -60,7 +59,7 @@ def upgrade(ctx: RequestContext, pk: int) -> HttpResponse:
         except Problem as problem:
             field = form_field(problem.field or "")
             own = {field: problem.message} if field in _OWN else {}
-            errors = own or port_errors(problem) or _errors_of_names(problem) or form_errors(problem)
+            errors = own or port_errors(problem) or sidekick_errors(problem) or form_errors(problem)
     context = {
         "row": row,
         "stack": row.stack,
@@ -114,11 +113,6 @@ def _start_upgrade(ctx: RequestContext, row: Service, shown: dict[str, Any], for
             row, actor=ctx.actor, config=config, sidekicks=sidekicks, strategy=strategy, note=note, is_whole=True
         )
         require_free_ports(sent, service_port_shortage(row, before=previous))
-
-
-def _errors_of_names(problem: Problem) -> dict[str, str]:
-    """The service keeps its name here, so that a refused one is that of a sidekick."""
-    return sidekick_errors(problem) or ({SIDEKICKS: problem.message} if problem.field == "name" else {})
 
 
 def _shown_values(ctx: RequestContext, row: Service) -> dict[str, Any]:
