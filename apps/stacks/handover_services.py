@@ -106,7 +106,7 @@ def _check_pair(row: Service, target: Service) -> None:
     for each, why in ((row, _no_scale(row)), (target, _no_scale(target) or _runs_once(target))):
         if why:
             raise Invalid(f"{AT}toServiceId", "InvalidOption", f"{each.name} cannot be stepped up or down: {why}.")
-    others = Service.all_objects.filter(upgrade_target=target, removed=None).exclude(display_state__in=_AT_REST)
+    others = Service.all_objects.filter(upgrade_target=target, removed=None)
     if target.display_state not in _AT_REST or others.exists():
         why = f"{target.name} is {target.display_state}, or another one hands over to it: wait, or finish that first."
         raise Invalid(f"{AT}toServiceId", "InvalidState", why)
@@ -138,12 +138,6 @@ def handover_columns(row: Service, action: str) -> dict[str, Any]:
         half = {"scale": Slot.objects.filter(service=row).count()} if is_half else {}
         return {"upgrade_target": None, **half}
     return {}
-
-
-def is_handing_over_now(row: Service) -> bool:
-    """Whether it hands over, or is undecided half-way. One that was rolled back to its end still names the other."""
-    is_back = row.upgrade_phase == ROLLING_BACK and row.display_state in _AT_REST
-    return row.upgrade_target_id is not None and not is_back
 
 
 def links_back(row: Service) -> None:

@@ -100,6 +100,15 @@ def handed_over(row: Service, step: HandoverStep | None) -> dict[str, Any]:
     return {HANDED_OVER: token_of(row) if step is not None and step.is_over else row.status.get(HANDED_OVER)}
 
 
+def handover_columns_at_end(row: Service, step: HandoverStep | None) -> dict[str, Any]:
+    """The columns of a service at rest that was rolled back: it names no other one any more, and nothing is undecided.
+
+    They are saved together with the state that says that it is at rest.
+    """
+    is_back = row.upgrade_target_id is not None and row.upgrade_phase == ROLLING_BACK and row.desired == "active"
+    return {"upgrade_target_id": None, "upgrade": {}} if is_back and not is_handing_over(step) else {}
+
+
 def token_of(row: Service) -> str:
     """Which handover, and in which direction: a scale that people change afterwards is none of its business."""
     return f"{row.upgrade.get('id')} {row.upgrade_phase}"

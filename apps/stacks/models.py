@@ -243,6 +243,8 @@ class ServiceRevision(models.Model):
     `stack_revision` is the revision of the whole stack that it is a part of, where it was made by that. Of a balancer
     it has the settings, and once another one took its place these, the `links` with their rules and the selector of
     more as they were then; so are the `verdict_settings`. `image_pins` are the digests that images were held to.
+    `returns_to` is the number of the revision that this one brought back, by a rollback or later; None where it brought
+    something new.
     """
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="revisions")
@@ -263,6 +265,7 @@ class ServiceRevision(models.Model):
     selector_link = models.TextField(blank=True, default="", db_default="")
     verdict_settings = models.JSONField(null=True)
     image_pins = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    returns_to = models.PositiveIntegerField(null=True)
 
     class Meta:
         ordering = ("-number",)

@@ -29,7 +29,7 @@ from apps.stacks.balancer.steps import with_balancer
 from apps.stacks.drain import unit_of, with_lost_host_message
 from apps.stacks.external_checks import with_external_health
 from apps.stacks.goal import Goal, goal_of
-from apps.stacks.handover_steps import apply_handover, handed_over, is_handing_over
+from apps.stacks.handover_steps import apply_handover, handed_over, handover_columns_at_end, is_handing_over
 from apps.stacks.health import DEGRADED, UNHEALTHY, service_health, unit_health
 from apps.stacks.members import refresh_members
 from apps.stacks.models import (
@@ -278,7 +278,7 @@ def _outcome(units: ServiceUnits, plans: Plans, slots: Sequence[Slot], rule: Rea
         if status["achieved"] != row.generation:
             note_image(row, slots)
         status["achieved"] = row.generation
-        return ReconcileResult(state=steady_state(row), status=status, message=trouble, requeue_after=again)
+        return ReconcileResult(steady_state(row), status, trouble, again, fields=handover_columns_at_end(row, handover))
     failure = _first_failure(everything)
     was_in_sync = row.status.get("achieved") == row.generation
     state = steady_state(row) if was_in_sync and not steps.fill else row.transition_state or row.display_state

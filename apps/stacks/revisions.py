@@ -63,8 +63,13 @@ def save_revision(
     actor: Actor | None,
     note: str = "",
     stack_revision: StackRevision | None = None,
+    *,
+    returns_to: int | None = None,
 ) -> None:
-    """Keep configurations under their number, unless it is kept already; without an actor it is the service's first."""
+    """Keep configurations under their number, unless it is kept already; without an actor it is the service's first.
+
+    `returns_to` is the revision that it brings back.
+    """
     if ServiceRevision.objects.filter(service=row, number=number).exists():
         return
     times = {} if actor is not None else {"created": row.created}
@@ -75,9 +80,26 @@ def save_revision(
         via=actor.via if actor is not None else "",
         note=note,
         stack_revision=stack_revision,
+        returns_to=returns_to,
         **columns,
         **times,
     )
+
+
+def note_return(row: Service, number: int) -> None:
+    """Note that the service's revision of today, made in the same transaction, brings revision `number` back."""
+    ServiceRevision.objects.filter(service=row, number=row.revision).exclude(number=number).update(returns_to=number)
+
+
+def is_return_to(row: Service, number: int) -> bool:
+    """Whether the service's revision of today brought revision `number` back, maybe by bringing back a return to it."""
+    returns = dict(
+        ServiceRevision.objects.filter(service=row, returns_to__isnull=False).values_list("number", "returns_to")
+    )
+    current: int | None = row.revision
+    while current is not None and current != number:
+        current = returns.get(current)
+    return current == number != row.revision
 
 
 def save_first_revisions(

@@ -19,7 +19,7 @@ from apps.environments.actor import Actor
 from apps.stacks.balancer.revisions import return_in_place
 from apps.stacks.balancer.services import next_balancer
 from apps.stacks.balancer.settings import BalancerSettings
-from apps.stacks.handover_services import handover_columns, is_handing_over_now, links_back
+from apps.stacks.handover_services import handover_columns, links_back
 from apps.stacks.lifecycle import REPLACEABLE
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.new_services import check_launchable, check_scale_policy
@@ -31,6 +31,7 @@ from apps.stacks.revisions import (
     find_revision,
     keep_verdict,
     next_number,
+    note_return,
     save_revision,
     verdict_of,
 )
@@ -146,7 +147,7 @@ def write_upgrade(
     stack_revision: StackRevision | None = None,
 ) -> None:
     """Request a prepared upgrade, with other desired `columns` that change along, maybe as a part of its stack's."""
-    if is_handing_over_now(row):
+    if row.upgrade_target_id is not None:
         why = f"{row.name} is handing over to another service: cancel that, and take it back or finish it, first."
         raise ActionNotAvailable(why, field="action")
     numbers = {"revision": prepared.number, "previous_revision": way_back_of(row)}
@@ -277,6 +278,7 @@ def service_return_to(row: Service, number: int, *, actor: Actor, strategy: Upgr
                 columns={**selector_of_revision(found), **verdict_of(found), "image_pins": found.image_pins},
             )
             links_of_revision(row, found)
+            note_return(row, number)
         elif not return_in_place(row, found, actor, note):
             raise Invalid("revision", "InvalidOption", f"{row.name} is what revision {number} says already.")
     return row
@@ -314,7 +316,8 @@ def service_upgrade_step(
             keep_links(row)
             keep_verdict(row)
             note = f"Rolled back to revision {before.number}"
-            save_revision(row, number, columns_as_of(before), actor, note, stack_revision)
+            columns = columns_as_of(before)
+            save_revision(row, number, columns, actor, note, stack_revision, returns_to=before.number)
         request_change(row, action, actor=actor, changes=changes, request=request, parent=parent)
         links_back(row)
         if before is not None:

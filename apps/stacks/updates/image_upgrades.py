@@ -24,7 +24,7 @@ from apps.environments.actor import SYSTEM, Actor
 from apps.environments.models import Environment
 from apps.stacks.lock import Lock
 from apps.stacks.models import Service, ServiceRevision, Stack
-from apps.stacks.revisions import columns_as_of, columns_of
+from apps.stacks.revisions import is_return_to
 from apps.stacks.updates.image_names import short_digest
 from apps.stacks.updates.models import ImageUpdate, ImageUpgrade
 from apps.stacks.updates.outcomes import (
@@ -119,24 +119,15 @@ def upgrade_by_policy(now: datetime | None = None) -> int:
     return begun
 
 
-def _is_back(row: ImageUpgrade) -> bool:
-    """Whether the service is again what it was before, by a rollback: that is a revision of its own."""
-    service = row.service
-    if service.revision in {row.revision, row.previous_revision}:
-        return False
-    before = ServiceRevision.objects.filter(service=service, number=row.previous_revision or 0).first()
-    return before is not None and columns_of(service) == columns_as_of(before)
-
-
 def _follow(row: ImageUpgrade, now: datetime) -> None:
     """Note what came of an upgrade."""
-    service = row.service
+    service, previous = row.service, row.previous_revision or 0
     judged = UpgradeObservation.objects.filter(service=service, revision=row.revision or 0).first()
     found = outcome_of(
         UpgradeNow(
             revision=row.revision or 0,
-            previous=row.previous_revision or 0,
-            current=service.revision if not _is_back(row) else row.previous_revision or 0,
+            previous=previous,
+            current=previous if is_return_to(service, previous) else service.revision,
             phase=service.upgrade_phase,
             state=service.display_state,
             is_gone=service.removed is not None or service.removal_requested,
