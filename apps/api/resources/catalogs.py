@@ -23,6 +23,8 @@ class CatalogResource(Resource):
     """A catalog of an environment, or of the whole installation: then `accountId` is null."""
 
     name = "catalog"
+    id_letters = "cat"
+    former_id_letters = "c"
     model = Catalog
     roles = TypeRoles(user="r", admin="crud", environment={"view": "r", "catalogs": "cud"})
     own_fields = parse_fields("""

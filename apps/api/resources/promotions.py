@@ -139,6 +139,8 @@ class PromotionResource(Resource):
     """A revision of a stack on its way into an environment; creating one requests it."""
 
     name = "promotion"
+    id_letters = "prm"
+    former_id_letters = "p"
     model = Promotion
     roles = TypeRoles(user="cr", admin="cr", environment={"view": "r", "operate": "c"})
     own_fields = parse_fields("""

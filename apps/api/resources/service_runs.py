@@ -48,6 +48,8 @@ class ServiceRunResource(Resource):
     """One run of a scheduled service, or due times at which there was none (`skipped`, `missed`; `count` of them)."""
 
     name = "serviceRun"
+    id_letters = "srun"
+    former_id_letters = "sr"
     model = ServiceRun
     roles = READ_ONLY
     own_fields = parse_fields("""

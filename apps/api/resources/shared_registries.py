@@ -32,6 +32,8 @@ class SharedRegistryResource(Resource):
     """A registry with an account, lent to the environments `lentTo`, all of them while that is null."""
 
     name = "sharedRegistry"
+    id_letters = "shreg"
+    former_id_letters = "sr"
     plural = "sharedRegistries"
     model = SharedRegistry
     roles = TypeRoles(admin="crud")

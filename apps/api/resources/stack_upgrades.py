@@ -175,6 +175,8 @@ class StackRevisionResource(Resource):
     """What a whole stack was to be at one time: immutable, numbered from 1."""
 
     name = "stackRevision"
+    id_letters = "strev"
+    former_id_letters = "sr"
     model = StackRevision
     roles = READ_ONLY
     own_fields = parse_fields("""

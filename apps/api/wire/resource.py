@@ -122,6 +122,7 @@ class Resource:
     dialect: ClassVar[Dialect] = V1
     stands_for: ClassVar[str] = ""
     id_letters: ClassVar[str] = ""  # of its ids, where they do not follow from a name
+    former_id_letters: ClassVar[str] = ""  # of ids that people may have kept
     roles: ClassVar[TypeRoles]
     plural: ClassVar[str] = ""
     base_type: ClassVar[str] = ""
@@ -157,9 +158,10 @@ class Resource:
 
     @functools.cached_property
     def id_prefixes(self) -> tuple[str, ...]:
-        """The letters that an id may have; people kept v1's ids of what has others in a later dialect."""
+        """The letters that an id may have: people kept former ones, and v1's of what has others in a later dialect."""
         declared = counterpart(self.stands_for, V1) if self.stands_for else None
-        return (self.id_prefix, declared.id_prefix) if declared is not None else (self.id_prefix,)
+        also = (self.former_id_letters, declared.id_prefix if declared is not None else "")
+        return (self.id_prefix, *filter(None, also))
 
     @functools.cached_property
     def lifecycle_actions(self) -> list[str]:

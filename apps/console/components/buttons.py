@@ -30,11 +30,11 @@ KIND_NAMES = {
     "apiKey": ("key", "apiKeys", "c"),
     "certificate": ("certificate", "certificates", "c"),
     "registry": ("registry", "registries", "sp"),
-    "sharedRegistry": ("shared-registry", "sharedRegistries", "sr"),
+    "sharedRegistry": ("shared-registry", "sharedRegistries", "shreg"),
     "volume": ("volume", "volumes", "v"),
     "catalog": ("site-catalog", "catalogs", "cat"),
     "account": ("account", "accounts", "a"),
-    "promotion": ("promotion", "promotions", "p"),
+    "promotion": ("promotion", "promotions", "prm"),
     "trustRule": ("trust-rule", "trustRules", "tr"),
     "deployWebhook": ("deploy-webhook", "deployWebhooks", "dw"),
 }
