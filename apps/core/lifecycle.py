@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from apps.core.texts import gettext_noop as _
+
 UPDATING_STATES = ("updating-active", "updating-inactive")
+ANY_ACTION = ""
 STEADY_STATES = frozenset({"active", "inactive", "running", "stopped"})
 
 
@@ -38,12 +41,31 @@ class Transition:
         return "updating-inactive" if desired == "inactive" else self.transition_state
 
 
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What to do about an action that a state refuses; `first` is the action that the text names first, if any."""
+
+    text: str
+    first: str = ""
+
+
+WAIT = Remedy(_("Wait until that is done."))
+# What leads to a steady state, whatever the kind: the action, its end and what is said about it.
+_FIRST_STEPS = (
+    ("deactivate", "inactive", _("Deactivate it first.")),
+    ("stop", "stopped", _("Stop it first.")),
+    ("activate", "active", _("Activate it first.")),
+    ("start", "running", _("Start it first.")),
+)
+
+
 @dataclass(frozen=True)
 class LifeCycle:
     """Everything that can happen to one kind of row; `create_action` names the transition that creates it.
 
     `not_undone` are actions that reach further than their row: cancelling their operation would undo a part of them,
-    so that they have actions of their own for it.
+    so that they have actions of their own for it. `remedies` say for an action and a state (for `ANY_ACTION` whatever
+    is wanted) what to do first where the state refuses it.
     """
 
     kind: str
@@ -51,6 +73,7 @@ class LifeCycle:
     create_action: str = "create"
     also_transitional: frozenset[str] = field(default_factory=frozenset)
     not_undone: frozenset[str] = field(default_factory=frozenset)
+    remedies: Mapping[tuple[str, str], Remedy] = field(default_factory=dict)
 
     @functools.cached_property
     def transitional(self) -> frozenset[str]:
@@ -70,6 +93,23 @@ class LifeCycle:
     def allowed(self, state: str) -> list[str]:
         """The actions that may start from `state`, in the table's order."""
         return [name for name, t in self.transitions.items() if state in t.start]
+
+    def remedy(self, action: str, state: str, start: Collection[str]) -> Remedy | None:
+        """What to do first where `state` refuses an action that starts from `start`; None when nothing helps."""
+        found = self.remedies.get((action, state)) or self.remedies.get((ANY_ACTION, state))
+        if found is not None:
+            return found
+        if state in self.transitional:
+            return WAIT
+        own = self.transitions.get(action)
+        if own is not None and state == (own.end or own.desired):
+            return None
+        steps = (
+            Remedy(text, first=name)
+            for name, end, text in _FIRST_STEPS
+            if end in start and name != action and self.allows(name, state)
+        )
+        return next(steps, None)
 
     def allows(self, action: str, state: str) -> bool:
         """Whether `action` exists and may start from `state`."""

@@ -1,4 +1,4 @@
-"""Texts that every database takes: no NUL, no half of a surrogate pair; pure."""
+"""Texts that every database takes: no NUL, no half of a surrogate pair; and those that pages translate. Pure."""
 
 from __future__ import annotations
 
@@ -23,3 +23,8 @@ def strip_unstorable(found: Any) -> Any:
     if isinstance(found, list):
         return [strip_unstorable(each) for each in found]
     return found
+
+
+def gettext_noop(text: str) -> str:
+    """Mark a text for translation where it is shown: message extraction knows the function by Django's name for it."""
+    return text

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -79,10 +81,17 @@ def verdict(actor: Actor, action: str, row: Managed) -> Verdict:
     if reason := hooks.lock_refusal(actor, action, row):
         return Verdict(allowed=False, reason=reason, is_locked=True)
     if row.display_state not in transition.start:
-        return Verdict(allowed=False, reason=_("Not possible while it is %(state)s.") % {"state": row.display_state})
+        return Verdict(allowed=False, reason=state_refusal(row, action, transition.start))
     if reason := row.refusal(action):
         return Verdict(allowed=False, reason=reason)
     return ALLOWED
+
+
+def state_refusal(row: Any, action: str, start: Collection[str]) -> str:
+    """Why `action`, which starts from the states `start`, is not possible in the row's state, and what to do first."""
+    reason = _("Not possible while it is %(state)s.") % {"state": row.display_state}
+    remedy = row.LIFECYCLE.remedy(action, row.display_state, start) if isinstance(row, Managed) else None
+    return f"{reason} {_(remedy.text)}" if remedy is not None else reason
 
 
 def available(row: Managed, actor: Actor) -> dict[str, Verdict]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apps.core.lifecycle import LifeCycle, transition_to
+from apps.stacks.remedies import SERVICE_REMEDIES, STACK_REMEDIES
 
 _UPGRADE_STATES = (
     "upgrading upgraded canceling-upgrade canceled-upgrade rolling-back canceling-rollback finishing-upgrade"
@@ -30,6 +31,7 @@ STACK = LifeCycle(
     },
     also_transitional=frozenset({"requested"}),
     not_undone=frozenset({"upgrade", "cancelupgrade", "rollback", "cancelrollback", "finishupgrade", "restore"}),
+    remedies=STACK_REMEDIES,
 )
 
 _ALIVE = (
@@ -67,4 +69,5 @@ SERVICE = LifeCycle(
     },
     also_transitional=frozenset({"requested", "updating-inactive"}),
     not_undone=frozenset({"restore"}),
+    remedies=SERVICE_REMEDIES,
 )

@@ -138,7 +138,7 @@ def test_the_state_greys_too_and_says_so(container: Container, visit_of: Any, ac
     container_act(container, "remove", actor=actor_of("alice"))
     found = {each.action: each for each in buttons.action_buttons(visit_of("alice"), container)}
     assert not found["restart"].allowed
-    assert found["restart"].hint == "Restart: Not possible while it is removing."
+    assert found["restart"].hint == "Restart: Not possible while it is removing. Wait until that is done."
 
 
 def test_start_and_stop_share_one_place(container: Container, visit_of: Any, actor_of: Any, run_loop: Any):

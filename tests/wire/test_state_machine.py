@@ -84,6 +84,11 @@ def walk(api: ApiClient, host: Host, lab: Environment, sim: SimulatedDriver, clo
     return Walk(api, clock, engines)
 
 
+def says_what_to_do(refusal: ApiResponse) -> bool:
+    """Whether it says more than that this state does not allow it: what to do first, or why it never is."""
+    return re.search(r"Not possible: |Not possible while it is [a-z-]+\. [A-Z].+\.$", refusal.body["message"]) is not None
+
+
 class ServiceWalk:
     """One kind of service on its walk, and everything about it that is not as the table says."""
 
@@ -172,6 +177,8 @@ class ServiceWalk:
         before, answer = self.row(), self.act(action)
         code = "ActionNotAvailable" if action in self.actions else "InvalidAction"
         self.note(place, action, (answer.status, answer.body.get("code")), (422, code))
+        if code == "ActionNotAvailable":
+            self.note(place, f"{action}, refused, {answer.body}", says_what_to_do(answer), True)
         self.note(place, f"{action}, refused,", self.row().generation, before.generation)
 
     def try_allowed(self, place: str, action: str, step: machine.Step) -> None:
@@ -289,6 +296,7 @@ class StackWalk:
             self.note(state, action, (answer.status, answer["type"]), (200, "composeConfig"))
         elif step is None:
             self.note(state, action, (answer.status, answer.body.get("code")), (422, "ActionNotAvailable"))
+            self.note(state, f"{action}, refused, {answer.body}", says_what_to_do(answer), True)
         else:
             self.note(state, action, (answer.status, answer.body.get("state")), (202, step.meanwhile))
             self.walk.rest()

@@ -23,7 +23,7 @@ from apps.core.errors import (
     NotFound,
 )
 from apps.core.streams import FileDownload
-from apps.environments.access import environment_of
+from apps.environments.access import environment_of, state_refusal
 
 ResponseBody = dict[str, Any]
 
@@ -70,15 +70,6 @@ def update(resource: Resource, caller: ApiCaller, row: Any, body: Any) -> Respon
     return serialize_row(own, caller, reload_row(own, caller, row))
 
 
-def _remedy(row: Any) -> str:
-    """What has to be done before a row can be removed, where one action makes it possible."""
-    starts = row.LIFECYCLE.transitions["remove"].start
-    for action, state in (("deactivate", "inactive"), ("stop", "stopped")):
-        if state in starts and row.LIFECYCLE.allows(action, row.display_state):
-            return f" {action.capitalize()} it first."
-    return ""
-
-
 def remove(resource: Resource, caller: ApiCaller, row: Any) -> ResponseBody:
     """Remove; 405 while the row's state forbids it, 403 if only the caller's role does."""
     if type(resource).act is Resource.act:
@@ -91,7 +82,7 @@ def remove(resource: Resource, caller: ApiCaller, row: Any) -> ResponseBody:
             possible = row.LIFECYCLE.allows("remove", row.display_state)
             if possible and verdict.is_forbidden:
                 raise Forbidden(verdict.reason)
-            raise MethodNotAllowed(f"{verdict.reason}{_remedy(row)}")
+            raise MethodNotAllowed(verdict.reason)
     resource.act(caller, row, "remove")
     return serialize_row(resource, caller, reload_row(resource, caller, row))
 
@@ -114,7 +105,7 @@ def perform_action(resource: Resource, caller: ApiCaller, row: Any, name: str, b
     if verdict.is_locked:
         raise Locked(verdict.reason, field="action")
     if not (verdict and resource.is_offered(row, name)):
-        reason = verdict.reason or f"Not possible while it is {row.display_state}."
+        reason = verdict.reason or state_refusal(row, name, frozenset())
         raise ActionNotAvailable(f"{name}: {reason}", field="action")
     if custom_action is None:
         resource.act(caller, row, name)

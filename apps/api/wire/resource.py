@@ -22,6 +22,7 @@ from apps.environments.access import (
     Verdict,
     can,
     environment_of,
+    state_refusal,
     verdict,
 )
 
@@ -289,7 +290,7 @@ class Resource:
         if custom_action is None or action in self.lifecycle_actions:
             return verdict(caller.actor, action, row)
         if custom_action.states and row.display_state not in custom_action.states:
-            return Verdict(allowed=False, reason=f"Not possible while it is {row.display_state}.")
+            return Verdict(allowed=False, reason=state_refusal(row, action, custom_action.states))
         if reason := row.refusal(action) if isinstance(row, Managed) else "":
             return Verdict(allowed=False, reason=reason)
         allowed = can(caller.actor, custom_action.permission, environment_of(row))

@@ -14,7 +14,7 @@ from apps.containers.launch.fields.declaration import (
     process,
     ruled,
 )
-from apps.containers.launch.fields.declaration import gettext_noop as _
+from apps.core.texts import gettext_noop as _
 from apps.containers.launch.values import (
     COMMAND,
     IDS,

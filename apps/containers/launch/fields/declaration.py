@@ -15,11 +15,6 @@ FormSection = Literal["basics", "command", "volumes", "network", "health", "limi
 LAST_ROW = 99
 
 
-def gettext_noop(text: str) -> str:
-    """Mark a text of the form for translation: message extraction knows the function by Django's name for it."""
-    return text
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineKey:
     """A key of the engine's create body: in its HostConfig, or beside it.

@@ -15,7 +15,7 @@ from apps.containers.launch.fields.declaration import (
     process,
     ruled,
 )
-from apps.containers.launch.fields.declaration import gettext_noop as _
+from apps.core.texts import gettext_noop as _
 from apps.containers.launch.values import EXTRA_HOST, IDS, check_address, host_name
 from apps.core.fields import list_of, mapping, text
 

@@ -14,7 +14,7 @@ from apps.containers.launch.fields.declaration import (
     process,
     ruled,
 )
-from apps.containers.launch.fields.declaration import gettext_noop as _
+from apps.core.texts import gettext_noop as _
 from apps.containers.launch.fields.resources import ResourceFields
 from apps.containers.launch.values import DEVICE, PATH, check_capability, check_signal
 from apps.core.fields import integer, list_of, map_text, mapping, text
