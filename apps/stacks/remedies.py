@@ -96,7 +96,9 @@ _OF_ACTIONS = {
         _OUTSIDE: _NO_UPGRADE_TO_FINISH,
         "upgrading": Remedy(_("Wait until the upgrade is done, or cancel it first."), first="cancelupgrade"),
         "finishing-upgrade": Remedy(_("There is nothing to do: the upgrade is being finished already.")),
-        "rolling-back": Remedy(_("Wait until it is rolled back, or cancel the rollback first."), first="cancelrollback"),
+        "rolling-back": Remedy(
+            _("Wait until it is rolled back, or cancel the rollback first."), first="cancelrollback"
+        ),
     },
     "remove giveback": {
         "removing": Remedy(_("There is nothing to do: it is being removed already.")),

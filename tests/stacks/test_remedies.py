@@ -14,7 +14,9 @@ OVER = {"purging", "purged"}
 def refused(lifecycle: LifeCycle) -> list[tuple[str, str]]:
     """Each action with each state that refuses it."""
     actions = [name for name in lifecycle.transitions if name != lifecycle.create_action]
-    return [(name, state) for name in actions for state in sorted(lifecycle.states) if not lifecycle.allows(name, state)]
+    return [
+        (name, state) for name in actions for state in sorted(lifecycle.states) if not lifecycle.allows(name, state)
+    ]
 
 
 @pytest.mark.parametrize("lifecycle", LIFECYCLES)

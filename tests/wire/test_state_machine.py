@@ -86,7 +86,9 @@ def walk(api: ApiClient, host: Host, lab: Environment, sim: SimulatedDriver, clo
 
 def says_what_to_do(refusal: ApiResponse) -> bool:
     """Whether it says more than that this state does not allow it: what to do first, or why it never is."""
-    return re.search(r"Not possible: |Not possible while it is [a-z-]+\. [A-Z].+\.$", refusal.body["message"]) is not None
+    return (
+        re.search(r"Not possible: |Not possible while it is [a-z-]+\. [A-Z].+\.$", refusal.body["message"]) is not None
+    )
 
 
 class ServiceWalk:

@@ -92,5 +92,8 @@ class ProcessInstanceResource(Resource):
         if action == "cancel":
             return can_cancel(row, caller.actor)
         if row.is_pending:
-            return Verdict(allowed=False, reason=f"Not possible while it is {row.state}. Cancel it first, or wait until it is over.")
+            return Verdict(
+                allowed=False,
+                reason=f"Not possible while it is {row.state}. Cancel it first, or wait until it is over.",
+            )
         return can_retry(row, caller.actor)

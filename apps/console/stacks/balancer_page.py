@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext as _
-
-from apps.console.components import buttons
 from apps.console.request_context import RequestContext
-from apps.environments.access import verdict
 from apps.stacks.balancer.config import BalancerConfig, Listener
 from apps.stacks.balancer.rules import has_default
 from apps.stacks.balancer.selectors import balancer_view
@@ -18,13 +14,10 @@ from apps.stacks.service_options import BALANCER
 
 
 def balancer_context(ctx: RequestContext, row: Service) -> dict[str, Any]:
-    """The listeners with their rules in order, and the button that changes them; nothing for other services."""
+    """The listeners with their rules in order; nothing for other services."""
     if row.kind != BALANCER:
         return {}
     view = balancer_view(row)
-    change = buttons.custom_button(
-        _("Change rules"), "route", ctx.url("balancer-edit", pk=row.pk), verdict(ctx.actor, "update", row)
-    )
     listeners = [_shown(view.config, each) for each in view.config.listeners]
     return {
         "balancer": {
@@ -33,9 +26,6 @@ def balancer_context(ctx: RequestContext, row: Service) -> dict[str, Any]:
             "traffic": last_traffic(row),
             "traffic_url": ctx.url("balancer-traffic", pk=row.pk),
         },
-        "change": change,
-        "upgrade": None,
-        "clone": None,
     }
 
 

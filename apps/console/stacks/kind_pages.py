@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from django.db.models import Q
 from django.http import HttpResponse
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.console.components import buttons
 from apps.console.request_context import RequestContext
 from apps.containers.models import Container
-from apps.environments.access import verdict
 from apps.stacks.external_checks import address_states
 from apps.stacks.models import Service, ServiceLink
 from apps.stacks.names.values import service_fqdn
@@ -30,9 +27,6 @@ def detail(ctx: RequestContext, row: Service) -> HttpResponse:
     links = ServiceLink.objects.filter(Q(service=row) | Q(target=row)).select_related("service__stack", "target__stack")
     members = Container.objects.within([ctx.env.pk]).filter(memberships__service=row, removed=None)
     members = members.select_related("host").defer("spec", "placement", "host__tls", "host__info")
-    change = buttons.custom_button(
-        _("Change target"), "route", ctx.url("service-target", pk=row.pk), verdict(ctx.actor, "update", row)
-    )
     context = {
         "row": row,
         "fqdn": service_fqdn(row.name, row.stack.name),
@@ -42,6 +36,5 @@ def detail(ctx: RequestContext, row: Service) -> HttpResponse:
         "links": list(links),
         "members": list(members.order_by("name")[:MAX_MEMBERS]),
         "config": row.config,
-        "change": change if row.kind != SERVICE else None,
     }
     return ctx.render("console/service_without_containers.html", context)

@@ -163,10 +163,6 @@ def _identity(row: Service) -> dict[str, Any]:
 
 def _upgrade_context(ctx: RequestContext, row: Service) -> dict[str, Any]:
     return {
-        "clone": buttons.custom_button(_("Clone"), "copy", ctx.url("service-clone", pk=row.pk), ctx.can("operate")),
-        "upgrade": buttons.custom_button(
-            _("Upgrade"), "arrow-up", ctx.url("service-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
-        ),
         "kept": _kept(ctx, row),
         "previous_image": _previous_image(row),
         "keeps_primary": row.current_version != row.revision,

@@ -16,7 +16,7 @@ from apps.console.components.plurals import counted
 from apps.console.components.removal_dialog import ask_removal_of_parts
 from apps.console.components.rename_dialog import rename
 from apps.console.request_context import RequestContext, member_required, post_required
-from apps.console.stacks.lock_pages import may_change
+from apps.console.stacks.head_buttons import add_button
 from apps.console.stacks.service_rows import HEAVY_STACK_FIELDS, ServiceRow, service_rows
 from apps.containers.failing_pulls import failing_pulls
 from apps.containers.models import Container
@@ -83,52 +83,15 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
     """One stack: its services and links."""
     row = find(ctx, pk)
     services = service_rows(ctx, stack=row).get(row.pk, [])
-    add = buttons.custom_button(
-        gettext_lazy("Add service"), "plus", ctx.url("service-new", stack=row.pk), may_change(ctx, row)
-    )
-    bulk = [_bulk_button(ctx, row, "activate", services), _bulk_button(ctx, row, "deactivate", services)]
     containers = Container.objects.within([ctx.env.pk]).filter(slot__service__stack=row)
     context = {
         "row": row,
         "services": services,
-        "add": add,
-        "upgrade_button": buttons.custom_button(
-            gettext_lazy("Upgrade"), "arrow-up", ctx.url("stack-upgrade", pk=row.pk), verdict(ctx.actor, "upgrade", row)
-        ),
-        "promote_button": buttons.custom_button(
-            gettext_lazy("Promote"), "route", ctx.url("stack-promote", pk=row.pk), ctx.can("values")
-        ),
-        "add_others": _buttons_to_add(ctx, row),
-        "bulk": bulk,
+        "add": add_button(ctx, row),
         "failing_pulls": failing_pulls(ctx.env.pk, containers),
         "catalog_choice": upgrade_choice(ctx.actor, row) if row.external_id.startswith(SCHEME) else None,
     }
     return ctx.render("console/stack.html", context)
-
-
-def _buttons_to_add(ctx: RequestContext, row: Stack) -> list[buttons.Button]:
-    """What else than a service can be added to a stack."""
-    labels = (
-        (gettext_lazy("Add balancer"), "balancer-new"),
-        (gettext_lazy("Add external service"), "external-service-new"),
-        (gettext_lazy("Add service alias"), "service-alias-new"),
-    )
-    allowed = may_change(ctx, row)
-    return [buttons.custom_button(label, "plus", ctx.url(name, stack=row.pk), allowed) for label, name in labels]
-
-
-def _bulk_button(ctx: RequestContext, row: Stack, action: str, services: list[ServiceRow]) -> buttons.Button:
-    """The button that starts or stops all services; grey when no service is in a state for it."""
-    labels = {
-        "activate": (gettext_lazy("Start all"), "player-play"),
-        "deactivate": (gettext_lazy("Stop all"), "player-stop"),
-    }
-    allowed = may_change(ctx, row)
-    applicable = [service_row for service_row in services if verdict(ctx.actor, action, service_row.service)]
-    reason = allowed.reason or ("" if applicable else _("No service is in a state for this."))
-    url = ctx.url("stack-all", pk=row.pk, action=action)
-    is_dialog = action == "deactivate"
-    return buttons.Button(action, *labels[action], url, bool(allowed and applicable), reason, is_dialog=is_dialog)
 
 
 @member_required

@@ -24,6 +24,7 @@ from apps.console.components.freshness import Freshness, freshness_of
 from apps.console.components.relative_times import ago, ahead, lasted
 from apps.console.components.row_requests import KINDS_WITH_REQUESTS
 from apps.console.components.user_agents import agent
+from apps.console.stacks import head_buttons
 from apps.console.stacks.lock_pages import lock_button
 from apps.core.defaults import VERSION
 from apps.core.ids import wire_id
@@ -320,6 +321,18 @@ def lock_badge(context: Mapping[str, Any], row: Any) -> SafeString:
 def lock_action(context: Mapping[str, Any], row: Any) -> SafeString:
     """The button that locks or unlocks a stack or service."""
     return btn(lock_button(context["ctx"], row))
+
+
+@register.simple_tag(takes_context=True)
+def service_buttons(context: Mapping[str, Any], row: Any) -> list[buttons.Button]:
+    """What the head of a service's page offers beside its actions: `{% service_buttons row as more %}`."""
+    return head_buttons.service_buttons(context["ctx"], row)
+
+
+@register.simple_tag(takes_context=True)
+def stack_buttons(context: Mapping[str, Any], row: Any) -> head_buttons.StackButtons:
+    """The same of a stack's page."""
+    return head_buttons.stack_buttons(context["ctx"], row)
 
 
 @register.simple_tag

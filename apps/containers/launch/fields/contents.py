@@ -14,7 +14,6 @@ from apps.containers.launch.fields.declaration import (
     process,
     ruled,
 )
-from apps.core.texts import gettext_noop as _
 from apps.containers.launch.values import (
     COMMAND,
     IDS,
@@ -27,6 +26,7 @@ from apps.containers.launch.values import (
     check_volume,
 )
 from apps.core.fields import WireObject, list_of, map_text, mapping, text
+from apps.core.texts import gettext_noop as _
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,9 @@ from apps.containers.launch.fields.declaration import (
     process,
     ruled,
 )
-from apps.core.texts import gettext_noop as _
 from apps.containers.launch.values import EXTRA_HOST, IDS, check_address, host_name
 from apps.core.fields import list_of, mapping, text
+from apps.core.texts import gettext_noop as _
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

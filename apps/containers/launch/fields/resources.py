@@ -14,7 +14,6 @@ from apps.containers.launch.fields.declaration import (
     process,
     ruled,
 )
-from apps.core.texts import gettext_noop as _
 from apps.containers.launch.fields.network import NetworkFields
 from apps.containers.launch.values import (
     BLOCK_DEVICE,
@@ -28,6 +27,7 @@ from apps.containers.launch.values import (
     check_log_config,
 )
 from apps.core.fields import integer, list_of, mapping, nested, text
+from apps.core.texts import gettext_noop as _
 
 _MIB = 1024 * 1024
 _BILLIONTHS = 10**9

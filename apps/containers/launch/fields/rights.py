@@ -14,10 +14,10 @@ from apps.containers.launch.fields.declaration import (
     process,
     ruled,
 )
-from apps.core.texts import gettext_noop as _
 from apps.containers.launch.fields.resources import ResourceFields
 from apps.containers.launch.values import DEVICE, PATH, check_capability, check_signal
 from apps.core.fields import integer, list_of, map_text, mapping, text
+from apps.core.texts import gettext_noop as _
 
 MAX_DRAIN_MS = 600_000  # as much as the installation's setting may be
 _NOT_IN_SWARM = "refused: swarm has no such field"
