@@ -95,6 +95,16 @@ def running_filter(prefix: str = "") -> Q:
     return Q(**{f"{prefix}display_state": "running", f"{prefix}host__lost_at": None})
 
 
+def does_its_work(row: Container) -> bool:
+    """Whether it runs, or ran once and has ended well."""
+    return is_running(row) or row.final_exit_code == 0
+
+
+def working_filter(prefix: str = "") -> Q:
+    """`does_its_work` as a condition in the database; `prefix` leads to the container."""
+    return running_filter(prefix) | Q(**{f"{prefix}desired": "running", f"{prefix}status__final_exit_code": 0})
+
+
 def events_of(row: Container) -> QuerySet[ContainerEvent]:
     """What was done to keep a container going, the newest first; whoever may see it may see that."""
     return ContainerEvent.objects.filter(container=row)

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from apps.containers.deployment_units import current_members
 from apps.containers.models import Container, ContainerEvent
-from apps.containers.selectors import endpoints, is_running
+from apps.containers.selectors import does_its_work, endpoints
 from apps.core.errors import Forbidden
 from apps.environments.access import can
 from apps.environments.actor import Actor
@@ -45,8 +45,8 @@ class ServiceView:
 
     @property
     def running(self) -> int:
-        """How many of its containers run."""
-        return sum(is_running(container) for container in self.containers)
+        """How many of its containers run, or ran once and have ended well."""
+        return sum(does_its_work(container) for container in self.containers)
 
     @property
     def endpoints(self) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ SERVICE = (
     "name:cu* description:cu accountId created kind removed state transitioning transitioningMessage "
     "transitioningProgress uuid assignServiceIpAddress:c createIndex currentScale environmentId:c* externalId:c fqdn "
     "healthState imageUpdate imageUpdatePolicy:cu launchConfig:c lock lostHostPolicy:cu lostHostSeconds:cu metadata:cu "
-    "publicEndpoints retainIp:cu scale:cu scalePolicy:cu schedule:cu secondaryLaunchConfigs:c selectorContainer:cu "
-    "selectorLink:cu startOnCreate:c upgrade upgradeVerdict:cu vip:c"
+    "publicEndpoints retainIp:cu runningScale scale:cu scalePolicy:cu schedule:cu secondaryLaunchConfigs:c "
+    "selectorContainer:cu selectorLink:cu startOnCreate:c targetScale upgrade upgradeVerdict:cu vip:c"
 )
 ACTIONS = {
     "account": "activate deactivate purge remove restore update",

@@ -40,7 +40,7 @@ from apps.stacks.lost_host_policy import policy_name
 from apps.stacks.models import Service, ServiceLink, ServiceRevision, Stack
 from apps.stacks.names.values import service_fqdn
 from apps.stacks.removed_links import RemovedServiceLink
-from apps.stacks.selectors import health_of, service_views
+from apps.stacks.selectors import containers_to_run, health_of, service_views
 from apps.stacks.service_options import (
     ADDRESS_SETTINGS,
     BALANCER,
@@ -185,6 +185,7 @@ class ServiceResource(Resource):
         metadata               map[json]                    cu
         publicEndpoints        array[publicEndpoint]        r
         retainIp               boolean                      cu
+        runningScale           int                          r  ~
         scale                  int                          cu <scale =1 ~
         scalePolicy            scalePolicy                  cu <scale_policy ?
         schedule               serviceSchedule              cu ?
@@ -192,6 +193,7 @@ class ServiceResource(Resource):
         selectorContainer      string                       cu <selector_container
         selectorLink           string                       cu <selector_link
         startOnCreate          boolean                      c  <start_on_create =false
+        targetScale            int                          r  ~
         upgrade                serviceUpgrade               r
         upgradeVerdict         upgradeVerdict               cu <verdict_settings
         vip                    string                       c
@@ -211,7 +213,9 @@ class ServiceResource(Resource):
         "schedule": serialize_schedule,
         "publicEndpoints": lambda context: serialize_endpoints(context.extra["view"].members, context.row.pk),
         "retainIp": lambda context: context.row.address_settings.get("retainIp"),
+        "runningScale": lambda context: context.extra["view"].running,
         "secondaryLaunchConfigs": lambda context: context.extra["sidekicks"],
+        "targetScale": lambda context: containers_to_run(context.row),
         "upgrade": lambda context: context.extra["upgrade"],
         "upgradeVerdict": lambda context: context.row.verdict_settings or None,
         "vip": lambda context: context.row.address_settings.get("vip") or None,

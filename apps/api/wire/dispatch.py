@@ -22,6 +22,7 @@ from apps.core.errors import (
     MethodNotAllowed,
     NotFound,
 )
+from apps.core.models import Managed
 from apps.core.streams import FileDownload
 from apps.environments.access import environment_of, state_refusal
 
@@ -39,6 +40,25 @@ def reload_row(resource: Resource, caller: ApiCaller, row: Any) -> Any:
     return resource.find(caller, resource.key_of(row)) or row
 
 
+def _reload_scheduled(resource: Resource, caller: ApiCaller, row: Any, generation: int = 0) -> Any:
+    """The row read again as the change left it that this request made: after scheduling, before the loop finishes it.
+
+    A worker may be faster than the answer, and clients wait for what they see change. `generation` is the row's before
+    the request; one that it did not move is shown as it is.
+    """
+    found = reload_row(resource, caller, row)
+    if not isinstance(row, Managed) or not isinstance(found, type(row)):
+        return found
+    changed = row if row.generation > generation else found
+    if changed.generation > generation and changed.transition_state:
+        found.display_state, found.fault, found.message = changed.transition_state, False, ""
+    return found
+
+
+def _generation(row: Any) -> int:
+    return row.generation if isinstance(row, Managed) else 0
+
+
 def create(resource: Resource, caller: ApiCaller, body: Any, url: str) -> ResponseBody:
     """Create what the body describes."""
     # The inputs of actions can be "created" in the schema, as v1 has it, and nowhere else.
@@ -51,12 +71,12 @@ def create(resource: Resource, caller: ApiCaller, body: Any, url: str) -> Respon
     if isinstance(created, tuple):
         created, shown_once = created
     if isinstance(created, list):
-        data = serialize_rows(resource, caller, [reload_row(resource, caller, row) for row in created])
+        data = serialize_rows(resource, caller, [_reload_scheduled(resource, caller, row) for row in created])
         return serialize_collection(resource, caller, data, url)
     # A type without a table may create a row of another one: an engineEndpoint answers with the host it became.
     kind = getattr(created, "KIND", None) if resource.model is None else None
     shown = (counterpart(wire_type(kind), caller.dialect) if kind else None) or resource
-    return {**serialize_row(shown, caller, reload_row(shown, caller, created)), **shown_once}
+    return {**serialize_row(shown, caller, _reload_scheduled(shown, caller, created)), **shown_once}
 
 
 def update(resource: Resource, caller: ApiCaller, row: Any, body: Any) -> ResponseBody:
@@ -66,8 +86,9 @@ def update(resource: Resource, caller: ApiCaller, row: Any, body: Any) -> Respon
     own = resource.of_row(row)
     # What the row's own type has counts, and what the type in the URL has is not dropped in silence either.
     data = {} if own is resource else _validate_body(resource, caller, body, "u")
+    before = _generation(row)
     own.update(caller, row, data | _validate_body(own, caller, body, "u"))
-    return serialize_row(own, caller, reload_row(own, caller, row))
+    return serialize_row(own, caller, _reload_scheduled(own, caller, row, before))
 
 
 def remove(resource: Resource, caller: ApiCaller, row: Any) -> ResponseBody:
@@ -83,8 +104,9 @@ def remove(resource: Resource, caller: ApiCaller, row: Any) -> ResponseBody:
             if possible and verdict.is_forbidden:
                 raise Forbidden(verdict.reason)
             raise MethodNotAllowed(verdict.reason)
+    before = _generation(row)
     resource.act(caller, row, "remove")
-    return serialize_row(resource, caller, reload_row(resource, caller, row))
+    return serialize_row(resource, caller, _reload_scheduled(resource, caller, row, before))
 
 
 def unknown_action(name: str) -> Invalid:
@@ -107,9 +129,10 @@ def perform_action(resource: Resource, caller: ApiCaller, row: Any, name: str, b
     if not (verdict and resource.is_offered(row, name)):
         reason = verdict.reason or state_refusal(row, name, frozenset())
         raise ActionNotAvailable(f"{name}: {reason}", field="action")
+    before = _generation(row)
     if custom_action is None:
         resource.act(caller, row, name)
-        return serialize_row(resource, caller, reload_row(resource, caller, row)), 202
+        return serialize_row(resource, caller, _reload_scheduled(resource, caller, row, before)), 202
     if custom_action.takes_file:
         data = {"file": body}
     else:
@@ -118,7 +141,7 @@ def perform_action(resource: Resource, caller: ApiCaller, row: Any, name: str, b
     result = custom_action.call(caller, row, data)
     if result is not None:
         return result, 200
-    return serialize_row(resource, caller, reload_row(resource, caller, row)), 202
+    return serialize_row(resource, caller, _reload_scheduled(resource, caller, row, before)), 202
 
 
 def _validate_action_input(input_type: Resource | None, body: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from apps.console.components.state_badges import tone
 from apps.console.request_context import RequestContext
 from apps.console.stacks.kind_pages import KIND_LABELS
 from apps.containers.models import Container
-from apps.containers.selectors import endpoints, running_filter
+from apps.containers.selectors import endpoints, working_filter
 from apps.stacks.health import HEALTHY
 from apps.stacks.models import Service, ServiceLink, Slot
 from apps.stacks.selectors import containers_to_run, health_of
@@ -26,7 +26,7 @@ HEAVY_STACK_FIELDS = ("docker_compose", "rancher_compose", "variables")
 
 @dataclass
 class ServiceRow:
-    """A service as lists show it."""
+    """A service as lists show it; `running` counts what ran once and has ended well, too."""
 
     service: Service
     total: int = 0
@@ -75,7 +75,7 @@ def service_rows(ctx: RequestContext, **which: Any) -> dict[int, list[ServiceRow
     rows = rows.select_related("stack").defer("spec", *(f"stack__{n}" for n in HEAVY_STACK_FIELDS))
     by_service = {row.pk: ServiceRow(row) for row in rows.order_by(*natural_order("name"))}
     slots = Slot.objects.filter(service__in=list(by_service), container__removed=None)
-    alive = Count("pk", filter=running_filter("container__"))
+    alive = Count("pk", filter=working_filter("container__"))
     for key, total, running in slots.order_by().values_list("service").annotate(total=Count("pk"), alive=alive):
         by_service[key].total, by_service[key].running = total, running
     for link in (

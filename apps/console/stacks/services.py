@@ -41,7 +41,7 @@ from apps.console.stacks.webhook_card import webhook_card
 from apps.containers.failing_pulls import failing_pulls
 from apps.containers.launch.kind_labels import is_global
 from apps.containers.models import Container
-from apps.containers.selectors import endpoints, is_running
+from apps.containers.selectors import does_its_work, endpoints
 from apps.control.models import Operation
 from apps.core.edits import BasedOn
 from apps.core.errors import Invalid
@@ -60,6 +60,8 @@ from apps.stacks.verdict.continuing import service_continue_upgrade
 COLUMNS = {**CONTAINER_COLUMNS, "slot": "slot__number"}
 _FRESHNESS_FIELDS = (
     "display_state",
+    "desired",
+    "status",
     "external_id",
     "observed_at",
     "host__display_state",
@@ -131,8 +133,8 @@ def detail(ctx: RequestContext, pk: int) -> HttpResponse:
         **_identity(row),
         "page": page,
         "ports": [each for container in page.rows for each in container.published_ports],
-        "running": sum(map(is_running, all_containers)),
-        "meter": meter_tone(row, sum(map(is_running, all_containers))),
+        "running": sum(map(does_its_work, all_containers)),
+        "meter": meter_tone(row, sum(map(does_its_work, all_containers))),
         "freshness": combined_freshness(all_containers),
         "failing_pulls": failing_pulls(ctx.env.pk, mine),
         "lost_hosts": lost_hosts.lost_hosts_of(row, page.rows),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections import Counter
 
 from corral_cli.errors import ExitCode
 from corral_cli.lookup import require_stack
@@ -111,7 +110,6 @@ def _service_rows(session: CliSession, stack_name: str) -> list[Json]:
     else:
         stacks = {each["id"]: each["name"] for each in api.list_all("environments")}
         found = api.list_all("services", removed_null=1)
-    running: Counter[str] = _running_by_service(session) if found else Counter()
     rows = [
         {
             "id": each["id"],
@@ -120,7 +118,7 @@ def _service_rows(session: CliSession, stack_name: str) -> list[Json]:
             "image": str((each.get("launchConfig") or {}).get("imageUuid") or "").replace("docker:", "", 1),
             "state": each["state"],
             "health": each.get("healthState"),
-            "scale": _scale_of(each, running[f"{stacks.get(each.get('environmentId'))}/{each['name']}"]),
+            "scale": _scale_of(each),
             "endpoints": _endpoints(each),
             "detail": each.get("transitioningMessage"),
         }
@@ -129,19 +127,11 @@ def _service_rows(session: CliSession, stack_name: str) -> list[Json]:
     return _by_name(rows)
 
 
-def _running_by_service(session: CliSession) -> Counter[str]:
-    """How many containers run of each service, by stack/service; those of sidekicks have a name of their own."""
-    found = session.api.list_all("containers", removed_null=1, state="running")
-    return Counter(str((each.get("labels") or {}).get("io.rancher.stack_service.name")) for each in found)
-
-
-def _scale_of(service: Json, running: int) -> str:
-    """How many containers run, of how many there are to be; one on each host where it is global."""
-    if not service.get("launchConfig"):
+def _scale_of(service: Json) -> str:
+    """How many containers run, or have ended well where they run once, of how many there are to be now."""
+    if not service.get("launchConfig") or service.get("schedule"):
         return "-"
-    labels = service["launchConfig"].get("labels") or {}
-    is_global = str(labels.get("io.rancher.scheduler.global")).lower() in {"true", "yes", "on", "1"}
-    return f"{running}/{service.get('currentScale' if is_global else 'scale') or 0}"
+    return f"{service.get('runningScale') or 0}/{service.get('targetScale') or 0}"
 
 
 def _endpoints(service: Json) -> list[str]:
