@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from apps.builds.models import BuildLogPart, ImageBuild
+from apps.core.plurals import counted
 from apps.core.texts import strip_unstorable
 
 MAX_LOG = 2 * 1024**2
@@ -58,7 +59,9 @@ class BuildLogWriter:
         self.save()
         if self._dropped:
             more = self._dropped - len(self._left_out)
-            head = f"\n… {more} lines were left out: a log is kept up to {MAX_LOG // 1024**2} MB …\n" if more else ""
+            head = (
+                f"\n… {counted(more, 'line')} left out: a log is kept up to {MAX_LOG // 1024**2} MB …\n" if more else ""
+            )
             BuildLogPart.all_objects.create(build=self._build, text=head + "".join(self._left_out))
             self._left_out.clear()
             self._dropped = 0

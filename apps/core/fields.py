@@ -8,10 +8,14 @@ from dataclasses import MISSING, Field, field, fields
 from typing import Any, ClassVar, Self
 
 from apps.core.errors import Invalid
+from apps.core.plurals import counted
 from apps.core.texts import is_storable
 
 Check = Callable[[str, Any], Any]
 MAX_INTEGER = 2**63 - 1
+
+
+_ENTRIES = ("entries", "entry")
 
 
 def text(
@@ -28,9 +32,9 @@ def text(
     def check(name: str, value: Any) -> str:
         found = plain_text(name, value)
         if len(found) < low:
-            raise Invalid(name, "MinLengthExceeded", f"{name} must not be shorter than {low} characters.")
+            raise Invalid(name, "MinLengthExceeded", f"{name} must not be shorter than {counted(low, 'character')}.")
         if len(found) > high:
-            raise Invalid(name, "MaxLengthExceeded", f"{name} must not be longer than {high} characters.")
+            raise Invalid(name, "MaxLengthExceeded", f"{name} must not be longer than {counted(high, 'character')}.")
         if compiled and not compiled.fullmatch(found):
             raise Invalid(name, code, f"{name}: {found[:100]!r} is not valid{f': {hint}' if hint else ''}.")
         return found
@@ -111,7 +115,11 @@ def list_of(item: Check, high: int = 1000) -> Check:
         if not isinstance(found, list | tuple):
             raise Invalid(name, "InvalidFormat", f"{name} must be a list.")
         if len(found) > high:
-            raise Invalid(name, "MaxLengthExceeded", f"{name} must not have more than {high} entries.")
+            raise Invalid(
+                name,
+                "MaxLengthExceeded",
+                f"{name} must not have more than {high} {'entry' if high == 1 else 'entries'}.",
+            )
         return tuple(item(name, each) for each in found)
 
     return check
@@ -125,7 +133,11 @@ def mapping(item: Check, key: Check | None = None, high: int = 2000) -> Check:
         if not isinstance(value, Mapping):
             raise Invalid(name, "InvalidFormat", f"{name} must be a map.")
         if len(value) > high:
-            raise Invalid(name, "MaxLengthExceeded", f"{name} must not have more than {high} entries.")
+            raise Invalid(
+                name,
+                "MaxLengthExceeded",
+                f"{name} must not have more than {high} {'entry' if high == 1 else 'entries'}.",
+            )
         return {check_key(name, word): item(name, each) for word, each in value.items()}
 
     return check

@@ -28,3 +28,8 @@ def strip_unstorable(found: Any) -> Any:
 def gettext_noop(text: str) -> str:
     """Mark a text for translation where it is shown: message extraction knows the function by Django's name for it."""
     return text
+
+
+def labeled(name: str, text: str) -> str:
+    """A message about something of this name, which it is said to be about once: not `web: web: ...`."""
+    return text if text.startswith((f"{name}:", f"{name} ")) else f"{name}: {text}"

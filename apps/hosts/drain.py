@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from apps.control.services import note_progress
+from apps.core.plurals import counted
 from apps.core.result import ReconcileResult
 from apps.hosts.models import Host
 from apps.hosts.workloads import workloads
@@ -41,7 +42,7 @@ def reconcile_drain(row: Host) -> ReconcileResult:
 
 def _opening_note(remaining: int, staying: Iterable[Any]) -> str:
     names = list(staying)
-    text = f"{remaining} containers of services are to leave."
+    text = f"{counted(remaining, 'container')} of services to leave."
     if not names:
         return text
     more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""

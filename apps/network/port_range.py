@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from apps.core.errors import Invalid
+from apps.core.plurals import counted
 
 DEFAULT_PORT_RANGE = "49153-65535"  # Rancher's, and that of engines which have no range of their own
 LOWEST, HIGHEST, LEAST = 1024, 65535, 16
@@ -24,7 +25,7 @@ def check_port_range(text: object) -> str:
         why = f"The range of ports lies between {LOWEST} and {HIGHEST}, the lower end first; {first}-{last} does not."
         raise Invalid(FIELD, "InvalidOption", why)
     if last - first + 1 < LEAST:
-        why = f"The range of ports {first}-{last} has {last - first + 1} ports; it needs {LEAST} at least."
+        why = f"The range of ports {first}-{last} has {counted(last - first + 1, 'port')}; it needs {LEAST} at least."
         raise Invalid(FIELD, "MinLimitExceeded", why)
     return f"{first}-{last}"
 

@@ -12,6 +12,7 @@ from apps.control.services import record
 from apps.core.edits import BasedOn, require_unchanged
 from apps.core.errors import Conflict, Forbidden, Invalid
 from apps.core.events import row_changed
+from apps.core.plurals import counted
 from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
@@ -93,8 +94,8 @@ def _give_up_subnet(network: EnvironmentNetwork, subnet: str) -> None:
     """The addresses of the former subnet mean nothing in another one; containers that run keep them from changing."""
     used = Address.objects.filter(environment=network.pk, holder__isnull=False).count()
     if used:
-        why = f"{used} containers have addresses of {network.subnet}; remove them first."
-        raise Conflict(f"The subnet cannot change while {why}", field="subnet")
+        why = f"The subnet cannot change: {counted(used, 'container')} took an address of {network.subnet}."
+        raise Conflict(f"{why} Remove what has one first.", field="subnet")
     Address.objects.filter(environment=network.pk).delete()
     network.subnet = subnet
     most = network.plan.most_hosts

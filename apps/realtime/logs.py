@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.containers.models import Container
 from apps.containers.streams import logs_open, stream_end_reason
+from apps.core.plurals import counted
 from apps.drivers.base import LogLine, Stream
 from apps.environments.actor import Actor
 from apps.realtime import targets
@@ -91,7 +92,7 @@ class LogsSocket(BaseSocket):
         """Send a batch, after a note of what is missing before it."""
         rows = [(line.stream, line.at, line.text) for line in lines]
         if skipped:
-            rows.insert(0, ("note", "", f"… {skipped} lines skipped"))  # type: ignore[arg-type]
+            rows.insert(0, ("note", "", f"… {counted(skipped, 'line')} skipped"))  # type: ignore[arg-type]
         await self.send_json({"type": "lines", "lines": rows})
 
     async def send_end(self, reason: str) -> None:
@@ -108,7 +109,7 @@ class V1LogsSocket(LogsSocket):
     async def send_lines(self, skipped: int, lines: list[LogLine]) -> None:
         """Send the lines one by one."""
         if skipped:
-            await self.put(text_data=f"00 … {skipped} lines skipped")
+            await self.put(text_data=f"00 … {counted(skipped, 'line')} skipped")
         for line in lines:
             await self.put(text_data=f"{_V1_CHANNELS[line.stream]} {line.at} {line.text}")
 

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from cronsim import CronSim, CronSimError
 
 from apps.core.errors import Invalid
+from apps.core.plurals import counted
 
 MAX_LENGTH = 200
 MAX_COUNTED = 1000  # due times between two moments; of more it is only said that they are more
@@ -64,7 +65,7 @@ def check_cron(expression: object, field: str) -> str:
         raise Invalid(field, "InvalidFormat", f"{field}: {text[:40]!r} is not known; use {known}, or {_REMEDY}.")
     parts = text.split(" ")
     if len(parts) != len(_FIELDS):
-        why = f"{field}: {text[:60]!r} has {len(parts)} parts instead of {len(_FIELDS)}; {_REMEDY}."
+        why = f"{field}: {text[:60]!r} has {counted(len(parts), 'part')} instead of {len(_FIELDS)}; {_REMEDY}."
         raise Invalid(field, "InvalidFormat", why)
     for place, part in enumerate(parts):
         _check_part(place, part, field)

@@ -13,6 +13,7 @@ from apps.containers.managed_network import waits_for_address
 from apps.containers.models import Container
 from apps.control.queue import enqueue
 from apps.core.result import ReconcileResult
+from apps.core.texts import labeled
 from apps.hosts.models import Host
 from apps.hosts.selectors import lost_since, reschedules_at
 from apps.hosts.workloads import DrainProgress
@@ -81,13 +82,13 @@ def drain_services(host: Host) -> DrainProgress:
     left = left.exclude(desired="running", status__final_exit_code__isnull=False)
     slots = Slot.objects.filter(container__in=left.exclude(desired="removed")).select_related("successor")
     waits = [
-        f"{slot.successor.name}: {slot.successor.message}" for slot in slots if slot.successor and _is_waiting(slot)
+        labeled(slot.successor.name, slot.successor.message) for slot in slots if slot.successor and _is_waiting(slot)
     ]
     # Sidekicks, and what an upgrade keeps for a rollback, are in no slot's `container`.
     services = set(left.exclude(desired="removed").values_list("spread_key", flat=True)) - {""}
     for row in Service.all_objects.filter(uuid__in=services).only("pk", "name", "status", "message").order_by("pk"):
         enqueue("service", row.pk)
-        waits += [f"{row.name}: {row.message}"] if row.status.get(AWAITED) else []
+        waits += [labeled(row.name, row.message)] if row.status.get(AWAITED) else []
     runs = ServiceRun.objects.filter(container__host=host, state__in=WITH_CONTAINER)
     names = list(runs.values_list("container__name", flat=True))
     waits += [f"{name} is a run of a scheduled service, and ends by itself" for name in names]

@@ -14,6 +14,8 @@ from apps.containers.models import Container
 from apps.control.models import Operation
 from apps.control.services import request_change
 from apps.core.errors import Problem
+from apps.core.plurals import counted
+from apps.core.texts import labeled
 from apps.environments.actor import SYSTEM
 from apps.stacks.balancer.finding import finding_of
 from apps.stacks.handover import Handover
@@ -61,7 +63,7 @@ def handover_step(row: Service, slots: Sequence[Slot], views: Sequence[SlotView]
     if not all(each.is_done and (each.is_ready or not is_growing) for each in views) or not (
         is_gone or _is_settled(other, seconds_in(row.upgrade))
     ):
-        trouble = "" if is_gone or not other.fault else f"{other.name}: {other.message}"
+        trouble = "" if is_gone or not other.fault else labeled(other.name, other.message)
         return HandoverStep(now, message=trouble or _counts(row, now, other))
     return _next_step(row, other, now, theirs)
 
@@ -85,7 +87,7 @@ def _next_step(row: Service, other: Service, now: int, theirs: int) -> HandoverS
 
 
 def _counts(row: Service, now: int, other: Service) -> str:
-    return f"{row.name} has {now} containers, {other.name} {other.scale}"
+    return f"{row.name} has {counted(now, 'container')}, {other.name} {other.scale}"
 
 
 def is_handing_over(step: HandoverStep | None) -> bool:

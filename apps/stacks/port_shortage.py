@@ -6,6 +6,7 @@ from apps.containers.launch.kind_labels import is_global
 from apps.containers.launch.values import fixed_ports
 from apps.containers.port_shortage import PortDemand, port_shortages
 from apps.containers.services import build_container, requested_host
+from apps.core.texts import labeled
 from apps.environments.models import Environment
 from apps.hosts.fleet import HostPort
 from apps.stacks.balancer.launch import with_listeners
@@ -60,7 +61,7 @@ def draft_port_shortage(draft: StackDraft) -> tuple[str, ...]:
 
 def _in_words(environment_id: int, demands: dict[str, PortDemand | None]) -> tuple[str, ...]:
     wanted = {name: each for name, each in demands.items() if each is not None}
-    return tuple(f"{name}: {text}" for name, text in sorted(port_shortages(environment_id, wanted).items()))
+    return tuple(labeled(name, text) for name, text in sorted(port_shortages(environment_id, wanted).items()))
 
 
 def _may_publish(state: ServiceState) -> bool:

@@ -22,6 +22,7 @@ from apps.control.models import PENDING_STATES, Operation
 from apps.control.services import create_all, note_progress
 from apps.core.plurals import counted
 from apps.core.result import ReconcileResult
+from apps.core.texts import labeled
 from apps.environments.actor import SYSTEM
 from apps.network.addresses import release_retained
 from apps.stacks.adopted import container_name, project_labels
@@ -333,7 +334,7 @@ def _first_failure(containers: Sequence[Container]) -> str:
     """The message of the first container that fails."""
     for container in containers:
         if container.fault and not container.removal_requested:
-            return f"{container.name}: {container.message}"
+            return labeled(container.name, container.message)
     return ""
 
 
@@ -342,7 +343,7 @@ def _first_trouble(containers: Sequence[Container]) -> str:
     for container in containers:
         health = unit_health(unit_of(container))
         if health in {UNHEALTHY, DEGRADED} and not container.removal_requested:
-            return f"{container.name}: {container.message or _check_failure(container) or container.display_state}"
+            return labeled(container.name, container.message or _check_failure(container) or container.display_state)
     return ""
 
 

@@ -23,6 +23,7 @@ from apps.containers.services import build_container, requested_host
 from apps.control.models import Operation
 from apps.control.services import create_all
 from apps.core.result import ReconcileResult
+from apps.core.texts import labeled
 from apps.environments.actor import SYSTEM
 from apps.stacks.health import DEGRADED, HEALTHY, UNKNOWN
 from apps.stacks.models import Service, ServiceRun
@@ -292,7 +293,7 @@ def _health(live: Sequence[ServiceRun], last: ServiceRun | None) -> tuple[str, s
         if container is not None and container.host is not None and container.host.lost_at is not None:
             return UNKNOWN, f"{container.host}, where its run goes on, does not answer"
         if container is not None and container.fault:
-            return DEGRADED, f"{container.name}: {container.message}"
+            return DEGRADED, labeled(container.name, container.message)
     if last is None or last.state == SUCCEEDED:
         return HEALTHY, ""
     code = f" with exit code {last.exit_code}" if last.exit_code is not None and last.state == FAILED else ""

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
 from apps.core.fields import boolean, integer
+from apps.core.texts import labeled
 from apps.stacks.cron import DueTimes, check_cron, check_time_zone, due_between, next_due, next_times
 
 SKIP, WAIT, REPLACE = "skip", "wait", "replace"
@@ -132,7 +133,7 @@ def schedule_from_labels(labels: Mapping[str, str]) -> Schedule | None:
         return Schedule.from_wire(given or {"cron": ""}, at="")
     except Invalid as problem:
         label = _LABELS.get(str(problem.field), SCHEDULE_LABEL)
-        raise Invalid("labels", problem.code, f"{label}: {problem.message}") from None
+        raise Invalid("labels", problem.code, labeled(label, problem.message)) from None
 
 
 def _read_number(name: str, text: str) -> int:

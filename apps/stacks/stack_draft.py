@@ -9,6 +9,7 @@ from typing import Any
 from apps.containers.launch.kind_labels import is_global
 from apps.containers.selectors import policy_of
 from apps.core.errors import ActionNotAvailable, Invalid, Problem
+from apps.core.texts import labeled
 from apps.environments.access import verdict
 from apps.environments.actor import Actor
 from apps.stacks.balancer.certificates import with_certificates
@@ -182,7 +183,7 @@ def prepare_steps(now: StackNow, changes: Iterable[ServiceChange], actor: Actor)
         try:
             steps.append(_prepare(now, change, row, taken, actor))
         except Problem as problem:
-            steps.append(ServiceStep(replace(change, problem=f"{change.name}: {problem.message}"), row))
+            steps.append(ServiceStep(replace(change, problem=labeled(change.name, problem.message)), row))
     return tuple(steps)
 
 

@@ -9,6 +9,7 @@ from apps.control.services import request_change
 from apps.core.errors import Problem
 from apps.core.plurals import counted
 from apps.core.result import ReconcileResult
+from apps.core.texts import labeled
 from apps.environments.actor import SYSTEM
 from apps.stacks.lifecycle import SERVICE
 from apps.stacks.models import Service, Stack
@@ -111,4 +112,4 @@ def _request(service: Service, action: str, operation: Operation | None) -> None
 
 def _first_trouble(services: Iterable[Service]) -> str:
     found = next((each for each in services if each.fault and each.message), None)
-    return f"{found.name}: {found.message}" if found is not None else ""
+    return labeled(found.name, found.message) if found is not None else ""

@@ -194,5 +194,6 @@ def _next_step(service: Json, known: Json | None) -> tuple[str, bool]:
     if not facts.is_wanted(service):
         return "it is stopped on the old server, and here", False
     if known is not None and known["state"] not in {"inactive", "registering"}:
-        return f"{known.get('scale')} of {scale} containers are taken over" if scale else "", False
+        text = f"{known.get('scale')} of {scale} container{'' if scale == 1 else 's'} taken over"
+        return text if scale else "", False
     return "it is made stopped, and takes its containers over as their hosts join", False

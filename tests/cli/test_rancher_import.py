@@ -229,7 +229,7 @@ def test_imported_stacks_take_over_what_runs_on_a_host_that_joins(
     slots = Service.all_objects.get(name="web").slots.values_list("container__external_id", flat=True)
     assert set(slots) == set(made[:2])
     after = lines_of(call(mover, old, "--adopt", "--format", "json"))
-    assert after[("service", "shop/web")] == ("carried", "2 of 3 containers are taken over")
+    assert after[("service", "shop/web")] == ("carried", "2 of 3 containers taken over")
     assert after[("containers", "shop on lab-1")][0] == "by hand"
     assert "Stop it there before the balancer" in after[("containers", "shop on lab-1")][1]
 

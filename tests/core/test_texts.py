@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.core.texts import REPLACEMENT, is_storable, strip_unstorable
+from apps.core.texts import REPLACEMENT, is_storable, labeled, strip_unstorable
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.text("\x00\ud800\udfffa"),
@@ -59,3 +59,10 @@ def test_nothing_is_left_that_cannot_be_kept(found: Any) -> None:
 @given(found=st.dictionaries(STORED, st.lists(STORED | st.integers())))
 def test_what_can_be_kept_stays_as_it_is(found: dict[str, Any]) -> None:
     assert strip_unstorable(found) == found
+
+
+def test_a_message_is_said_to_be_about_something_once() -> None:
+    assert labeled("web", "it has no image") == "web: it has no image"
+    assert labeled("web", "web: it has no image") == "web: it has no image"
+    assert labeled("web", "web has no image") == "web has no image"
+    assert labeled("web", "web2 has no image") == "web: web2 has no image"

@@ -113,7 +113,7 @@ def test_an_empty_host_is_drained_at_once(monkeypatch: pytest.MonkeyPatch) -> No
     found, notes = plan(monkeypatch, DrainProgress(staying=("b", "a")))
     assert (found.state, found.requeue_after) == ("inactive", None)
     assert found.status == {"drained": ASKED["asked"], "stays": ["a", "b"]}
-    assert notes == ["0 containers of services are to leave. Will stay: a, b.", "Nothing is left to move."]
+    assert notes == ["0 containers of services to leave. Will stay: a, b.", "Nothing is left to move."]
 
 
 def test_without_anybody_to_ask_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_the_first_attempt_counts_what_is_there(monkeypatch: pytest.MonkeyPatch)
         "stays": [],
         "waits": ["no other host"],
     }
-    assert notes == ["5 containers of services are to leave."]
+    assert notes == ["5 containers of services to leave."]
 
 
 @pytest.mark.parametrize(

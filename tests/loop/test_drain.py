@@ -45,7 +45,7 @@ def test_everything_of_services_moves_and_the_host_is_inactive(fleet: SimulatedF
     done = operation(host)
     assert (done.state, done.progress) == ("succeeded", 100)
     lines = list(OperationLine.objects.filter(operation=done).values_list("text", flat=True))
-    assert lines[0] == "2 containers of services are to leave."
+    assert lines[0] == "2 containers of services to leave."
     assert sum("runs on h2 now." in line for line in lines) == 2
     assert lines[-1] == "Nothing is left to move."
 

@@ -26,7 +26,7 @@ def test_few_are_shown_as_they_are() -> None:
 def test_beyond_the_limit_their_number_is_said() -> None:
     found = all_warnings(file_of(60, 60, 60))
     assert len(found) == MAX_WARNINGS + 1
-    assert found[0] == "... and 80 more warnings, which are not shown."
+    assert found[0] == "... and 80 more warnings not shown."
     assert sum(line.startswith("s1:") for line in found) == 40
 
 

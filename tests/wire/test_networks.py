@@ -78,7 +78,7 @@ def test_the_subnet_stays_while_containers_have_addresses(api_of: Any, lab: Envi
     claim_address(Claim(lab.pk, 1, lab.uuid, None))
     owner = api_of("alice").inside(lab)
     refused = owner.put(key, {"subnet": "10.99.0.0/20"})
-    assert (refused.status, "1 containers have addresses of 10.42.0.0/16" in refused["message"]) == (409, True)
+    assert (refused.status, "1 container took an address of 10.42.0.0/16" in refused["message"]) == (409, True)
     assert owner.put(key, {"encryption": "none"}).status == 200
     release_address(1)
     assert owner.put(key, {"subnet": "10.99.0.0/20"})["subnet"] == "10.99.0.0/20"

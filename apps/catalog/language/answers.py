@@ -12,6 +12,7 @@ from datetime import date
 
 from apps.catalog.language.char_class import CharClass
 from apps.catalog.language.questions import TemplateQuestion
+from apps.core.plurals import counted
 
 MAX_ANSWER = 64 * 1024
 """Characters of an answer."""
@@ -167,9 +168,9 @@ _CHECKS: dict[str, Callable[[TemplateQuestion, str], tuple[str, str]]] = {
 
 def _check_length(question: TemplateQuestion, answer: str) -> str:
     if question.min_length and len(answer) < question.min_length:
-        return f"This must have at least {question.min_length} characters."
+        return f"This must have at least {counted(question.min_length, 'character')}."
     if question.max_length and len(answer) > question.max_length:
-        return f"This must have at most {question.max_length} characters."
+        return f"This must have at most {counted(question.max_length, 'character')}."
     return ""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from apps.catalog.language.sections import find_section
 from apps.core.errors import Invalid
+from apps.core.texts import labeled
 from apps.stacks.compose.yaml_loader import load_yaml, without_lines
 
 MAX_QUESTIONS = 300
@@ -71,7 +72,7 @@ def read_version(files: Mapping[str, bytes]) -> VersionInfo:
         try:
             section = _read_section(files[name])
         except Invalid as problem:
-            faults.append(f"{name}: {problem.message}")
+            faults.append(labeled(name, problem.message))
             continue
         if section is not None:
             info = _read_info(section, name)

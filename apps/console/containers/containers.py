@@ -30,6 +30,7 @@ from apps.control.models import Operation
 from apps.control.services import record
 from apps.core.errors import Problem
 from apps.core.ids import parse_key
+from apps.core.texts import labeled
 from apps.hosts.models import Host
 from apps.stacks.updates.selectors import newer_image_of_container
 
@@ -198,7 +199,7 @@ def bulk(ctx: RequestContext) -> HttpResponse:
             container_act(row, action, actor=ctx.actor)
             requested += 1
         except Problem as problem:
-            failed.append(f"{row.name}: {problem.message}")
+            failed.append(labeled(row.name, problem.message))
     if failed and not requested:
         raise Problem(failed[0], status=422)
     message = _("Requested the action for %(containers)s.") % {"containers": counted("container", requested)}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from apps.control.audit.chain import is_head_intact
 from apps.control.models import AuditEntry, AuditHead
 from apps.core.encrypted import is_signed
+from apps.core.plurals import counted
 from apps.environments.models import Environment
 
 MAX_FAULTS = 100  # reported of one chain
@@ -133,7 +134,7 @@ def _entry_faults(cursor: _Cursor, row: AuditEntry, *, follows: bool) -> Iterato
 
 
 def _link_count_text(missing: int) -> str:
-    return "a link" if missing == 1 else f"{missing} links"
+    return "a link" if missing == 1 else counted(missing, "link")
 
 
 def _check_beginning(head: AuditHead, report: ChainReport) -> None:

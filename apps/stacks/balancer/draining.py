@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_datetime
 from apps.containers.departure import LEAVING_SINCE, leaving_since
 from apps.containers.models import Container
 from apps.core.defaults import setting_int
+from apps.core.plurals import counted
 from apps.stacks.balancer.certificates import balancers_with
 from apps.stacks.balancer.finding import active_balancers
 from apps.stacks.balancer.quoting import section_name
@@ -49,7 +50,7 @@ def reason_to_run(row: Container, since: str) -> tuple[str, Sequence[tuple[str, 
         return _reason_of_balancer(own, row, began, is_late=is_late) if own is not None else ("", ())
     sessions = sum(int(each.status.get(SESSIONS, {}).get(str(row.pk), 0)) for each in waiting)
     names = ", ".join(sorted(str(each) for each in waiting))
-    what = f"{sessions} requests of {names} to end" if sessions else f"{names} to send it no more requests"
+    what = f"{counted(sessions, 'request')} of {names} to end" if sessions else f"{names} to send it no more requests"
     return f"Waits for {what}.", [("service", each.pk) for each in unaware]
 
 

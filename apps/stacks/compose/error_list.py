@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from apps.core.errors import Invalid
+from apps.core.plurals import counted
 
 MAX_SHOWN = 20
 
@@ -32,5 +33,5 @@ class ErrorList:
         told = [text for each in self._found for text in (each.message, *(each.detail or "").splitlines())]
         others = list(dict.fromkeys(told))[1:]
         if len(others) > MAX_SHOWN:
-            others[MAX_SHOWN:] = [f"and {len(others) - MAX_SHOWN} more errors"]
+            others[MAX_SHOWN:] = [f"and {counted(len(others) - MAX_SHOWN, 'more error')}"]
         raise Invalid(str(first.field), first.code, first.message, "\n".join(others) or None)

@@ -10,6 +10,7 @@ from apps.containers.launch.fields.rights import MAX_DRAIN_MS
 from apps.containers.launch.values import HealthCheck, check_request
 from apps.core.errors import Invalid
 from apps.core.fields import Check, boolean, integer, text
+from apps.core.texts import labeled
 from apps.stacks.batches import MAX_BATCH, MAX_INTERVAL, MAX_READY, MIN_INTERVAL
 from apps.stacks.compose.balancers import BALANCER_KEYS, BalancerPart, read_part
 from apps.stacks.compose.interpolation import Variables
@@ -201,4 +202,4 @@ def _read_part(name: str, part: Any, parts: LineMap) -> RancherService:
         return read_rancher_service(name, part)
     except Invalid as problem:
         line = part.line(str(problem.field).partition(".")[0])
-        raise error_at_line(RANCHER_FIELD, line, f"{name}: {problem.message}", problem.code) from None
+        raise error_at_line(RANCHER_FIELD, line, labeled(name, problem.message), problem.code) from None

@@ -13,6 +13,7 @@ from apps.containers.launch.kind_labels import is_global
 from apps.containers.launch.unsupported import ignored_labels, malformed_label, without_unsupported_labels
 from apps.core.errors import Invalid
 from apps.core.fields import integer
+from apps.core.texts import labeled
 from apps.stacks.balancer.launch import BALANCER_IMAGES, with_listeners
 from apps.stacks.compose import value_formats
 from apps.stacks.compose.balancers import BalancerPart, read_balancer
@@ -195,7 +196,7 @@ class ServiceParser:
             found = [LeftOut(key)]
         else:
             found = [misspelt(key, self._body, _ALL_KEYS, "a service")]
-        self._warnings.extend(f"{self._name}: {each.describe()}" for each in found)
+        self._warnings.extend(labeled(self._name, each.describe()) for each in found)
 
     def _merge_field(self, found: Fields, field: str, key: str, value: Any) -> None:
         """Merge keys that set the same field (labels, tmpfs, log): maps are joined, otherwise the last one wins."""
@@ -228,7 +229,7 @@ class ServiceParser:
         for label in config.labels:
             if (reason := malformed_label(config, label)) is not None:
                 raise self._error(self._body.line("labels"), f"the label {label}: {reason}")
-        self._warnings += [f"{self._name}: {text}" for text in (*left_out_labels, *ignored_labels(config))]
+        self._warnings += [labeled(self._name, text) for text in (*left_out_labels, *ignored_labels(config))]
         return config
 
     def _with_location(self, key: str, read: Callable[[], T]) -> T:
@@ -246,7 +247,7 @@ class ServiceParser:
         raise self._error(line, f"`{key}`: {message}" if key else message, code)
 
     def _error(self, line: int, message: str, code: str = "InvalidFormat") -> Invalid:
-        return error_at_line(DOCKER_FIELD, line, f"{self._name}: {message}", code)
+        return error_at_line(DOCKER_FIELD, line, labeled(self._name, message), code)
 
     def _links(self) -> Iterator[tuple[str, str]]:
         self._check_dependencies()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from apps.core.errors import Invalid
+from apps.core.texts import labeled
 from apps.stacks.compose.error_list import ErrorList
 from apps.stacks.compose.model import ComposeService
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line
@@ -147,4 +148,4 @@ def _check(service: ComposeService, lines: LineMap) -> None:
 def _error(service: str, key: str, message: str, lines: LineMap, code: str = "InvalidOption") -> Invalid:
     body = lines[service]
     line = body.line(key) if isinstance(body, LineMap) and key in body else lines.line(service)
-    return error_at_line(_FIELD, line, f"{service}: {message}", code)
+    return error_at_line(_FIELD, line, labeled(service, message), code)

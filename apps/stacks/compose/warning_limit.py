@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from apps.core.plurals import counted
 from apps.stacks.compose.model import ComposeService, ComposeStack
 
 MAX_WARNINGS = 100
@@ -23,7 +24,7 @@ def limit_warnings(stack: ComposeStack) -> ComposeStack:
         shown, left = _first(service.warnings, left)
         services.append(replace(service, warnings=shown))
     if count > MAX_WARNINGS:
-        about_file = (*about_file, f"... and {count - MAX_WARNINGS:,} more warnings, which are not shown.")
+        about_file = (*about_file, f"... and {counted(count - MAX_WARNINGS, 'more warning')} not shown.")
     return replace(stack, services=tuple(services), warnings=about_file)
 
 

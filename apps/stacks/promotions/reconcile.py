@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.core.edits import StaleEdit
 from apps.core.errors import Conflict, Problem
 from apps.core.result import ReconcileResult
+from apps.core.texts import labeled
 from apps.stacks.models import Service, Stack
 from apps.stacks.promotions.lifecycle import (
     DONE,
@@ -123,7 +124,7 @@ def _follow(row: Promotion) -> ReconcileResult:
     waiting = list(starting.order_by("name").values_list("name", "message")[:_NAMED]) if row.is_new_stack else []
     if state in {"upgraded", "active"} and not waiting:
         return ReconcileResult(DONE, fields={"ended": row.ended or timezone.now()})
-    reasons = [f"{name}: {message or 'is starting'}" for name, message in waiting]  # such as that there is no host
+    reasons = [labeled(name, message or "is starting") for name, message in waiting]  # such as that there is no host
     text = target.message or " ".join(reasons) or f"{target.name} is {state}."
     return ReconcileResult(PROMOTING, message=text, requeue_after=LOOK_AGAIN)
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.control.services import create, record, request_change
 from apps.core.edits import StaleEdit
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
-from apps.core.texts import is_storable
+from apps.core.texts import is_storable, labeled
 from apps.environments.access import can, verdict
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
@@ -54,7 +54,7 @@ def content_of_request(request: PromotionRequest, *, actor: Actor) -> PromotionC
         raise Invalid("toProjectId", "InvalidOption", "A stack is promoted into another environment than its own.")
     allowed = can(actor, "operate", environment.pk)
     if not allowed:
-        raise Forbidden(f"{environment.name}: {allowed.reason}")
+        raise Forbidden(labeled(environment.name, allowed.reason))
     if request.services and request.remove_missing:
         why = "Name services, or have those removed that are missing; not both."
         raise Invalid("services", "InvalidOption", why)

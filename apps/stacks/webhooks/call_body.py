@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.core.errors import Invalid
+from apps.core.plurals import counted
 from apps.stacks.webhooks.lifecycle import REDEPLOY, SCALE
 from apps.stacks.webhooks.tag_patterns import parse_tag
 
@@ -82,9 +83,12 @@ def _parse_scale(sent: Mapping[str, Any], limits: ScaleLimits) -> CallRequest:
     if isinstance(scale, bool) or not isinstance(scale, int):
         raise Invalid("scale", "InvalidFormat", "scale is a whole number.")
     if scale < limits.low:
-        raise Invalid("scale", "MinLimitExceeded", f"This webhook may not go below {limits.low} containers.")
+        why = f"This webhook may not go below {counted(limits.low, 'container')}."
+        raise Invalid("scale", "MinLimitExceeded", why)
     if scale > limits.high:
-        raise Invalid("scale", "MaxLimitExceeded", f"This webhook may not go above {limits.high} containers.")
+        raise Invalid(
+            "scale", "MaxLimitExceeded", f"This webhook may not go above {counted(limits.high, 'container')}."
+        )
     return CallRequest(scale=scale)
 
 
@@ -97,10 +101,10 @@ def next_scale(requested: CallRequest, current: int, limits: ScaleLimits) -> int
         return requested.scale
     if requested.direction == UP:
         if current >= limits.high:
-            why = f"There are {current} containers, and this webhook may not go above {limits.high}."
+            why = f"It has {counted(current, 'container')}, and this webhook may not go above {limits.high}."
             raise Invalid("direction", "MaxLimitExceeded", why)
         return max(limits.low, min(current + limits.step, limits.high))
     if current <= limits.low:
-        why = f"There are {current} containers, and this webhook may not go below {limits.low}."
+        why = f"It has {counted(current, 'container')}, and this webhook may not go below {limits.low}."
         raise Invalid("direction", "MinLimitExceeded", why)
     return min(limits.high, max(current - limits.step, limits.low))

@@ -8,6 +8,7 @@ from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.kind_labels import PULL_IMAGE_LABEL
 from apps.control.models import Operation
 from apps.core.errors import ActionNotAvailable
+from apps.core.plurals import counted
 from apps.environments.actor import Actor
 from apps.stacks.models import Service
 from apps.stacks.services import service_update
@@ -45,9 +46,11 @@ def run_task(row: DeployWebhook, requested: CallRequest, *, actor: Actor) -> Tas
 def _scale(service: Service, row: DeployWebhook, requested: CallRequest, actor: Actor) -> TaskResult:
     before, wanted = service.scale, next_scale(requested, service.scale, row.limits)
     if wanted == before:
-        return TaskResult(service, None, f"{service.name} is to have {wanted} containers already.")
+        return TaskResult(service, None, f"{service.name} is to have {counted(wanted, 'container')} already.")
     service_update(service, actor=actor, scale=wanted)
-    return TaskResult(service, _operation_of(service), f"{service.name} gets {wanted} containers instead of {before}.")
+    return TaskResult(
+        service, _operation_of(service), f"{service.name} gets {counted(wanted, 'container')} instead of {before}."
+    )
 
 
 def _upgrade(service: Service, row: DeployWebhook, requested: CallRequest, actor: Actor) -> TaskResult:

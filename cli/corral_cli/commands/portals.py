@@ -92,7 +92,7 @@ def _by_token(session: CliSession, options: Namespace, access: PortalAccess) -> 
     place = access.environment or environ.get("CORRAL_ENVIRONMENT") or environ.get("RANCHER_ENVIRONMENT") or ""
     access = replace(access, environment=place)
     given = log_in_by_token(session.api_for(replace(access, access_key="", secret_key="")), terminal, token, place)
-    terminal.note(f"The key ends in {given.minutes} minutes.")
+    terminal.note(f"The key ends in {given.minutes} minute{'' if given.minutes == 1 else 's'}.")
     return replace(access, access_key=given.access_key, secret_key=given.secret_key)
 
 

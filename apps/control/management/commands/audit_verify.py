@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from apps.control.audit.verify import ChainReport, chain_numbers, verify
+from apps.core.plurals import counted
 
 
 class Command(BaseCommand):
@@ -30,6 +31,8 @@ class Command(BaseCommand):
     def _print(self, report: ChainReport) -> None:
         pruned = f", {report.pruned} forgotten by retention" if report.pruned else ""
         verdict = "whole" if report.is_intact else "BROKEN"
-        self.stdout.write(f"{report.name}: {report.lines} lines{pruned}, {verdict}, end {report.digest or '-'}")
+        self.stdout.write(
+            f"{report.name}: {counted(report.lines, 'line')}{pruned}, {verdict}, end {report.digest or '-'}"
+        )
         for fault in report.faults:
             self.stdout.write(f"  {f'line {fault.line} ' if fault.line else ''}{fault.what}")
