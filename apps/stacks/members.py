@@ -161,6 +161,27 @@ def selecting_services(row: Service) -> Iterable[tuple[str, int]]:
     ]
 
 
+def links_by_selector(environment: int | None, targets: Sequence[Service]) -> Iterable[tuple[Service, Service]]:
+    """The other services of the environment whose selector of links finds one of these, with the one it finds.
+
+    Some have a link to it already; others get it when they are reconciled next.
+    """
+    keys = {each.pk for each in targets}
+    services = [each for each in _selecting(environment, "selector_link") if each.pk not in keys]
+    if not services:
+        return
+    labels = stored_labels(Service, [(each.uuid, each.generation) for each in targets])
+    for service in services:
+        selector = selector_of(service.selector_link)
+        for target in targets:
+            if selector.matches(labels.get((target.uuid, target.generation), {})):
+                yield service, target
+
+
 def _selecting(environment: int | None, column: str) -> Sequence[Service]:
     found: Any = Service.all_objects.filter(environment=environment, removed=None).exclude(**{column: ""})
-    return list(found.exclude(desired="removed").only("pk", "uuid", column))
+    return list(
+        found.exclude(desired="removed")
+        .only("pk", "uuid", "name", "kind", "stack__name", column)
+        .select_related("stack")
+    )

@@ -20,7 +20,8 @@ from apps.control.models import PENDING_STATES, Operation
 from apps.core.models import Managed
 from apps.environments.models import Environment, OpenSocket
 from apps.hosts.models import Host
-from apps.stacks.models import Service, ServiceLink, ServiceRun, Stack
+from apps.stacks.members import links_by_selector
+from apps.stacks.models import Service, ServiceLink, ServiceMember, ServiceRun, Stack
 from apps.stacks.run_plan import LIVE
 from apps.stacks.service_options import ALIAS, BALANCER
 from apps.stacks.sidekicks import PRIMARY
@@ -74,6 +75,7 @@ class PendingWork:
 class RemovalPreview:
     """Everything that goes, or loses something, together with what is deleted.
 
+    `selectors` are services that stay whose selector of containers finds some of these.
     `services` have the number of their containers, `runs` are those under way of scheduled services, by the service.
     `must_type_name`: so much hangs on it that a click is not enough.
     """
@@ -86,6 +88,7 @@ class RemovalPreview:
     links: tuple[IncomingLink, ...] = ()
     aliases: tuple[IncomingLink, ...] = ()
     balancers: tuple[str, ...] = ()
+    selectors: tuple[str, ...] = ()
     ports: tuple[LostPort, ...] = ()
     volumes: tuple[MountedVolume, ...] = ()
     operations: tuple[PendingWork, ...] = ()
@@ -130,11 +133,20 @@ def _of_containers(rows: Sequence[Container], **more: Sequence[int]) -> RemovalP
         sidekicks=tuple(each.name for each in rows if each.launch_name not in {"", PRIMARY}),
         ports=_ports(rows),
         volumes=_volumes(rows),
+        selectors=_selectors(keys, more.get("service", ())),
         operations=_pending({"container": keys, **more}),
         runs=_runs(keys, more.get("service", ())),
         shells=shells,
         log_streams=log_streams,
     )
+
+
+def _selectors(containers: Sequence[int], services: Sequence[int]) -> tuple[str, ...]:
+    """The services, but these, of which containers are members by a selector."""
+    rows = ServiceMember.objects.filter(container__in=containers, managed=False, service__removed=None)
+    rows = rows.exclude(service__in=services).order_by("service__stack__name", "service__name")
+    names = rows.values_list("service__stack__name", "service__name").distinct()
+    return tuple(f"{stack}/{service}" for stack, service in names)
 
 
 def _runs(containers: Sequence[int], services: Sequence[int]) -> tuple[str, ...]:
@@ -161,7 +173,7 @@ def _preview_stack(row: Stack) -> RemovalPreview:
 
 def _preview_services(services: Sequence[Service], rows: Sequence[Container], **more: Sequence[int]) -> RemovalPreview:
     keys = [each.pk for each in services]
-    links, aliases, balancers = _incoming(keys)
+    links, aliases, balancers = _incoming(services)
     counts = Counter(each.spread_key for each in rows)
     return replace(
         _of_containers(rows, service=keys, **more),
@@ -217,13 +229,22 @@ def _preview_environment(row: Environment) -> RemovalPreview:
 
 
 def _incoming(
-    keys: Collection[int],
+    services: Sequence[Service],
 ) -> tuple[tuple[IncomingLink, ...], tuple[IncomingLink, ...], tuple[str, ...]]:
-    """Links, aliases and balancers of services that stay which lead to these."""
+    """Links, aliases and balancers of services that stay which lead to these, or will by a selector."""
+    keys = [each.pk for each in services]
     rows = ServiceLink.objects.filter(target__in=keys, service__removed=None).exclude(service__in=keys)
     columns = ("service__name", "service__stack__name", "name", "service__kind")
+    found = list(rows.order_by("service__name", "name").values_list(*columns))
+    linked = {(service, stack) for service, stack, _name, _kind in found}
+    environment = services[0].environment_id if services else None
+    found += [
+        (each.name, each.stack.name, target.name, each.kind)
+        for each, target in links_by_selector(environment, services)
+        if (each.name, each.stack.name) not in linked
+    ]
     links, aliases, balancers = list[IncomingLink](), list[IncomingLink](), dict[str, None]()
-    for service, stack, name, kind in rows.order_by("service__name", "name").values_list(*columns):
+    for service, stack, name, kind in found:
         if kind == BALANCER:
             balancers[f"{stack}/{service}"] = None
         else:

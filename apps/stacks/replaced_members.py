@@ -25,17 +25,19 @@ class ReplacedMembers:
     staying: tuple[str, ...] = ()
 
 
-def replaced_members(service: str, before: UnitConfig, after: UnitConfig) -> ReplacedMembers:
+def replaced_members(
+    service: str, before: UnitConfig, after: UnitConfig, *, with_primary: bool = False
+) -> ReplacedMembers:
     """What an upgrade from one unit to the other replaces; in both the primary container goes by the service's name.
 
-    Where nothing changes the primary containers are made anew, and what follows them.
+    Where nothing changes, or `with_primary`, the primary containers are made anew, and what follows them.
     """
     old, new = _by_name(service, before), _by_name(service, after)
     there = [name for name in new if name in old]
     changed = {name for name in there if new[name] != old[name]}
     added, removed = set(new) - set(old), set(old) - set(new)
     is_first_unit = bool(after.sidekicks) and not before.sidekicks  # containers that are in no unit yet
-    if is_first_unit or not (changed or added or removed):
+    if with_primary or is_first_unit or not (changed or added or removed):
         changed.add(service)
     followers = _followers(new, changed, there)
     names = [name for name in there if name != service]

@@ -148,7 +148,7 @@ def _replace(row: Service, slot: Slot, container: Container | None, operation: O
     old = slot.container
     slot.container = container or _take_previous(slot, operation)
     if slot.container is not None and old is not None:
-        record_event(slot.container, "replaced", f"{old.name}: now of revision {row.revision}.")
+        record_event(slot.container, "replaced", f"Now of revision {row.revision}.")
     if row.upgrade_phase == UPGRADING:
         if _is_way_back(row, slot, old):  # what this upgrade replaces was itself not decided yet
             request_if_allowed(old, "remove", operation)

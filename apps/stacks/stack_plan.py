@@ -14,6 +14,7 @@ from apps.stacks.balancer.targets import TARGET_LABEL
 from apps.stacks.compose import ComposeService
 from apps.stacks.compose.exporter import HASH_LABEL
 from apps.stacks.lost_host_policy import LOST_HOST_LABEL, lost_after_from_labels
+from apps.stacks.replaced_members import ReplacedMembers, replaced_members
 from apps.stacks.revision_diff import FieldChange, diff_configs, diff_settings
 from apps.stacks.schedule import SCHEDULE_LABEL, schedule_from_labels
 from apps.stacks.service_options import BALANCER, SELECTOR_LABELS, ServiceOptions, has_containers, options_from_json
@@ -180,6 +181,16 @@ class ServiceChange:
         old, new = self.before.unit, self.after.unit
         names = [[each.name for each in unit.sidekicks] for unit in (old, new)]
         return self.is_forced or old.primary != new.primary or sorted(names[0]) != sorted(names[1])
+
+    @property
+    def replaced(self) -> ReplacedMembers | None:
+        """Which containers of its units are made anew, and which stay; None unless it is upgraded and has sidekicks."""
+        if self.what != UPGRADE or self.before is None or self.after is None:
+            return None
+        before, after = self.before.unit, self.after.unit
+        if not (before.sidekicks or after.sidekicks):
+            return None
+        return replaced_members(self.name, before, after, with_primary=self.replaces_primary)
 
     @property
     def changes_anything(self) -> bool:

@@ -250,6 +250,8 @@ class StackUp:
             self._log.info(f"Updating {name}")
             if change == "upgrade":
                 self._log.info(f"Upgrading {name}")
+            for sidekick in (step.get("replaced") or {}).get("following") or ():
+                self._log.info(f"Recreating {sidekick} of {name} too: it uses the network or volumes of one that is")
 
     def _body(self, stack: Json, request: UpRequest) -> Json:
         body = request.files.body(stack.get("environment") or {})

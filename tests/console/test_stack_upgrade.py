@@ -169,3 +169,19 @@ def test_readers_look_and_do_nothing(shop: Any, browser_as: Any) -> None:
     assert (shop().display_state, StackRevision.objects.count()) == ("active", 1)
     assert rita.get(page_of(row, "revisions/1/return")).status_code == 403
     assert "Edit and upgrade" in browser_as("bob").get(page_of(row, "compose")).content.decode()
+
+
+def test_sidekicks_that_follow_what_changes_are_named_before_it_is_done(
+    lab: Environment, host: Host, actor_of: Any, browser_as: Any, run_loop: Any
+) -> None:
+    file = """
+web: {image: 'IMAGE', labels: {io.rancher.sidekicks: 'logger, job'}}
+logger: {image: 'bb:local', net: 'container:web'}
+job: {image: 'bb:local'}
+"""
+    old, new = file.replace("IMAGE", "bb:local"), file.replace("IMAGE", "bb:new")
+    row = stack_create(actor=actor_of("alice"), environment=lab, name="units", docker_compose=old)
+    run_loop()
+    shown = browser_as("bob").post(page_of(row), {"dockerCompose": new, "step": "preview"}).content.decode()
+    assert "The sidekick logger is recreated, since it uses the network or volumes of one that is." in shown
+    assert "The sidekick job stays as it is." in shown

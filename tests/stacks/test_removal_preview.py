@@ -158,6 +158,24 @@ def test_a_smaller_scale_takes_the_containers_with_the_highest_numbers(serve: An
         scale_down_preview(web, -1)
 
 
+def test_services_that_find_it_by_a_selector_are_named(serve: Any, shop: Stack):
+    labels = {"imageUuid": "docker:bb:local", "labels": {"tier": "front"}}
+    web = serve("web", config=LaunchConfig.from_wire(labels))
+    serve("probe", options=ServiceOptions(selector_link="tier=front"))
+    group = {"config": LaunchConfig.from_wire({"imageUuid": "docker:rancher/none"})}
+    serve("group", options=ServiceOptions(selector_container="tier in (front, back)"), **group)
+    serve("other", options=ServiceOptions(selector_link="tier=back", selector_container="tier=back"), **group)
+    link = IncomingLink("probe", "shop", "web")
+    found = removal_preview(web)
+    assert (found.links, found.selectors) == ((link,), ("shop/group",))
+    ServiceLink.objects.all().delete()  # as before the other one is reconciled
+    assert removal_preview(web).links == (link,)
+    assert (removal_preview(shop).links, removal_preview(shop).selectors) == ((), ())
+    text = str(removal_sections(web, found))
+    assert "shop/probe, as web" in text
+    assert "shop/group, whose selector finds its containers" in text
+
+
 def test_as_many_queries_for_many_services_as_for_one(serve: Any, shop: Stack, host: Host, lab: Environment):
     def counts() -> list[int]:
         found = []

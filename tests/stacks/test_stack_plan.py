@@ -221,3 +221,21 @@ def test_a_service_at_rest_is_not_waited_for_for_ever(phase: str, kind: str) -> 
     for state in ("active", "inactive", "upgraded", "canceled-upgrade", "canceled-rollback"):
         if is_waited_for(phase, kind, state, was_active=True):
             assert next_action(phase, kind, state, was_active=True)
+
+
+def test_sidekicks_that_share_network_or_volumes_with_what_changes_are_said_to_be_recreated() -> None:
+    def state(image: str) -> ServiceState:
+        shared = LaunchConfig.from_wire({"imageUuid": "docker:log", "networkLaunchConfig": "web"})
+        alone = LaunchConfig.from_wire({"imageUuid": "docker:job"})
+        primary = LaunchConfig.from_wire({"imageUuid": f"docker:{image}"})
+        return ServiceState("web", UnitConfig(primary, (Sidekick("logger", shared), Sidekick("job", alone))))
+
+    (change,) = plan_stack({"web": state("a")}, {"web": state("b")})
+    assert change.replaced is not None
+    assert (change.replaced.primary, change.replaced.following, change.replaced.staying) == (
+        True,
+        ("logger",),
+        ("job",),
+    )
+    (same,) = plan_stack({"web": state("a")}, {"web": state("a")})
+    assert same.replaced is None

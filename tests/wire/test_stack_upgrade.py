@@ -12,6 +12,7 @@ import pytest
 from django.utils import timezone
 
 from apps.drivers.simulated.engine import SimulatedDriver
+from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
 from tests.wire.api_client import ApiClient
@@ -200,3 +201,17 @@ def test_batches_that_are_none_are_refused(api: ApiClient, shop: Any, field: str
     sent = {**body(), field: value}
     refused = api.post(f"environments/{row['id']}?action=upgrade", sent)
     assert (refused.status, shop()["state"]) == (422, "active")
+
+
+def test_a_preview_says_which_sidekicks_follow_what_changes(api_of: Any, lab: Environment, host: Host) -> None:
+    file = """
+web: {image: 'IMAGE', labels: {io.rancher.sidekicks: 'logger, job'}}
+logger: {image: 'bb:local', net: 'container:web'}
+job: {image: 'bb:local'}
+"""
+    api = api_of("bob").inside(lab)
+    made = api.post("environments", {"name": "units", "dockerCompose": file.replace("IMAGE", "bb:local")})
+    path = f"environments/{made['id']}?action=previewupgrade"
+    (step,) = api.post(path, {"dockerCompose": file.replace("IMAGE", "bb:new")})["services"]
+    groups = {"changed": [], "following": ["logger"], "added": [], "removed": [], "staying": ["job"]}
+    assert step["replaced"] == {"primary": True, **groups}

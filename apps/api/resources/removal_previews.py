@@ -40,6 +40,7 @@ class RemovalPreviewResource(EmbeddedResource):
         resourceId    string  r
         resourceType  string  r
         runs          json    r
+        selectors     json    r
         services      json    r
         shells        int     r
         sidekicks     json    r
@@ -80,6 +81,7 @@ def _describe(caller: ApiCaller, row: Managed, found: RemovalPreview) -> dict[st
         ],
         "ports": [asdict(each) for each in found.ports],
         "runs": list(found.runs),
+        "selectors": list(found.selectors),
         "services": [{"name": name, "containers": count} for name, count in found.services],
         "sidekicks": list(found.sidekicks),
         "stacks": list(found.stacks),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import asdict
 from typing import Any
 
 from apps.api.resources.secret_values import if_values_visible
@@ -140,10 +141,19 @@ def _serialize_step(step: ServiceStep) -> Data:
         "change": change.what,
         "differences": [serialize_difference(each) for each in change.differences],
         "problem": change.problem or None,
+        "replaced": _serialize_replaced(change),
         "starts": step.starts,
         "strategy": dict(upgrade.settings) if upgrade is not None else None,
         **_what_is_pulled(change),
     }
+
+
+def _serialize_replaced(change: ServiceChange) -> Data | None:
+    """Which containers of units with sidekicks are made anew; `following` use network or volumes of one that is."""
+    found = change.replaced
+    if found is None:
+        return None
+    return {name: list(each) if isinstance(each, tuple) else each for name, each in asdict(found).items()}
 
 
 def _what_is_pulled(change: ServiceChange) -> Data:

@@ -77,6 +77,7 @@ def _what_loses(found: RemovalPreview) -> list[str]:
         *(text % {"stack": each.stack, "service": each.service, "name": each.name} for each in found.links),
         *(alias % {"stack": each.stack, "service": each.service} for each in found.aliases),
         *(_("the balancer %(name)s") % {"name": name} for name in found.balancers),
+        *(_("%(name)s, whose selector finds its containers") % {"name": name} for name in found.selectors),
     ]
 
 

@@ -89,20 +89,28 @@ function showSelectedCount() {
     node.textContent = node.closest("form").querySelectorAll('input[name="row"]:checked').length;
   }
 }
-// Saved: what stands in the fields is what is there, and the next refresh may replace it.
+// Saved: what stands in the fields is what is there, and the next refresh may replace it. Refused, or answered with a
+// dialog that asks first: nothing is saved, and the fields go back to what is there, as the dialog may be closed again.
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-  if (!ctx.sourceElement.matches("form")) return;
-  if (ctx.response?.status >= 400 && ctx.sourceElement.querySelector("[data-submit]")) {
-    ctx.sourceElement.reset();
-    document.dispatchEvent(new CustomEvent("corral:changed"));
+  const form = ctx.sourceElement;
+  if (!form.matches("form")) return;
+  const isAsked = Boolean(ctx.hx?.trigger?.includes("corral:dialog"));
+  if ((ctx.response?.status >= 400 || isAsked) && form.querySelector("[data-submit]")) {
+    takeBack(form);
+    if (!isAsked) document.dispatchEvent(new CustomEvent("corral:changed"));
   }
-  if (!(ctx.response?.status < 300)) return;
-  for (const field of ctx.sourceElement.elements) {
+  if (!(ctx.response?.status < 300) || isAsked) return;
+  for (const field of form.elements) {
     if (field.matches("[type=checkbox], [type=radio]")) field.defaultChecked = field.checked;
     else if (field instanceof HTMLSelectElement) for (const option of field.options) option.defaultSelected = option.selected;
     else if (field.matches("input, textarea") && field.type !== "file") field.defaultValue = field.value;
   }
 });
+
+function takeBack(form) {
+  form.reset();
+  for (const field of form.querySelectorAll("[data-seen]")) field.dataset.seen = field.value;
+}
 document.addEventListener("corral:done", () => {
   for (const box of document.querySelectorAll('input[name="row"], [data-tick-all]')) box.checked = false;
 });
