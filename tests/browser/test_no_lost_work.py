@@ -229,3 +229,21 @@ def test_a_refusal_by_something_in_between_is_said_in_words(
     page.get_by_role("button", name="One more").click()
     expect(page.locator("#toasts")).to_contain_text(words)
     expect(page.locator("h1", has_text="proxy")).to_have_count(0)
+
+
+def test_closing_the_question_before_scaling_down_puts_the_scale_back(page: Page, api: Api):
+    stack, service = api.deploy("shrink", "db", 2, dataVolumes=["shrink-orders:/data"])
+    api.until_running("shrink_db_", 2)
+    try:
+        page.goto(console_path(service, "services"))
+        field = page.locator(".stepper [name=scale]")
+        for _again in range(2):
+            field.fill("1")
+            field.press("Enter")
+            expect(page.locator("#dialog")).to_contain_text("from 2 to 1?")
+            page.keyboard.press("Escape")
+            expect(page.locator("#dialog")).not_to_be_visible()
+            expect(field).to_have_value("2")
+        assert api.reload(service)["scale"] == 2
+    finally:
+        api.request("DELETE", stack["links"]["self"])

@@ -104,6 +104,26 @@ def test_upgrade_in_the_console_and_finish(web: Any, browser_as: Any) -> None:
     assert "Finish upgrade" not in bob.get(page).content.decode()
 
 
+def test_finishing_a_canceled_upgrade_says_first_what_it_ends_with(web: Any, browser_as: Any) -> None:
+    row, bob = web(), browser_as("bob")
+    page = f"/env/{row.environment_id}/services/{row.pk}"
+    Service.all_objects.filter(pk=row.pk).update(state="upgraded", image="bb:new")
+    assert "hx-confirm" not in finish_button(bob.get(page).content.decode())
+    Service.all_objects.filter(pk=row.pk).update(state="canceled-upgrade")
+    button = finish_button(bob.get(page).content.decode())
+    assert "replaces the old containers that still run, too: all will be of bb:new." in button
+    assert "What is kept for a rollback is removed" in button
+    Service.all_objects.filter(pk=row.pk).update(state="canceled-rollback")
+    assert "all containers will be of bb:new again" in finish_button(bob.get(page).content.decode())
+
+
+def finish_button(page: str) -> str:
+    """The button that finishes the upgrade, as HTML."""
+    found = re.search(r'<button [^>]*data-action="finishupgrade"[^>]*>', page)
+    assert found is not None
+    return found[0]
+
+
 @pytest.mark.parametrize(
     ("field", "text", "words"),
     [

@@ -103,6 +103,27 @@ ACTION_LABELS: dict[str, dict[str, tuple[Text, str]]] = {
 # What can be decided about an upgrade is offered only while there is one: grey, it would be noise the rest of the time.
 UPGRADE_STEPS = frozenset(_UPGRADE_STEPS)
 _ONLY_WHERE_POSSIBLE = UPGRADE_STEPS | {GIVE_BACK}
+_FOR_GOOD = _(
+    "What is kept for a rollback is removed; after that, earlier revisions come back from the list of revisions only."
+)
+_END_OF_UPGRADE = _(
+    "The upgrade of %(name)s was canceled half-way. Finishing it replaces the old containers that still run, too: all "
+    "will be of %(image)s."
+)
+_END_OF_ROLLBACK = _(
+    "The rollback of %(name)s was canceled half-way. Finishing takes it to its end: all containers will be of "
+    "%(image)s again."
+)
+_END_OF_STACK = _(
+    "The upgrade of %(name)s was canceled half-way, with old and new containers side by side. Finishing takes each "
+    "service to the end of what was canceled: the upgrade or, where that was canceled, the rollback."
+)
+# What finishing ends with, where old and new containers run side by side: by kind and state.
+_FINISHING: dict[tuple[str, str], Text] = {
+    ("service", "canceled-upgrade"): _END_OF_UPGRADE,
+    ("service", "canceled-rollback"): _END_OF_ROLLBACK,
+    ("stack", "canceled-upgrade"): _END_OF_STACK,
+}
 _PK_PLACEHOLDER = 987654321987654321  # replaced by the primary key of a row
 # These open a dialog first: of every kind, and of one.
 _DIALOG_PAGES = {"update": "edit", "remove": "remove", "evacuate": "evacuate"}
@@ -111,7 +132,7 @@ _OWN_DIALOG_PAGES = {("service", "restart"): "restart", ("stack", GIVE_BACK): "g
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """One action; when it is not allowed it stays visible, grey, with the reason."""
+    """One action; when it is not allowed it stays visible, grey, with the reason. `confirm` is asked before it."""
 
     action: str
     label: Text
@@ -120,6 +141,7 @@ class Button:
     allowed: bool = True
     reason: str = ""
     is_dialog: bool = False
+    confirm: str = ""
 
     @property
     def is_danger(self) -> bool:
@@ -155,7 +177,16 @@ def action_button(ctx: RequestContext, row: Managed, action: str) -> Button:
     decision = verdict(ctx.actor, action, row)
     page = _DIALOG_PAGES.get(action) or _OWN_DIALOG_PAGES.get((row.KIND, action))
     url = row_url(row, page) if page else row_url(row, "do", action=action)
-    return Button(action, label, icon, url, decision.allowed, decision.reason, is_dialog=page is not None)
+    allowed, reason = decision.allowed, decision.reason
+    return Button(action, label, icon, url, allowed, reason, is_dialog=page is not None, confirm=_question(row, action))
+
+
+def _question(row: Managed, action: str) -> str:
+    """What is asked before the action; empty for most, which are done at once."""
+    text = _FINISHING.get((row.KIND, row.display_state)) if action == "finishupgrade" else None
+    if text is None:
+        return ""
+    return f"{text % {'name': row.name, 'image': getattr(row, 'image', '')}} {_FOR_GOOD}"
 
 
 def action_buttons(ctx: RequestContext, row: Managed, only: Iterable[str] = ()) -> list[Button]:

@@ -178,7 +178,7 @@ _DIALOG = '<a class="{}"{} href="{}" data-dialog title="{}" data-action="{}">{}<
 _LINK = '<a class="{}"{} href="{}" data-new>{}</a>'
 _POST = (
     '<button type="submit" class="{}"{} formaction="{}" hx-post="{}" hx-swap="none" '
-    'title="{}" data-action="{}">{}</button>'
+    'title="{}" data-action="{}"{}>{}</button>'
 )
 
 
@@ -203,7 +203,8 @@ def btn(button: buttons.Button, style: str = "") -> SafeString:
         return format_html(_DIALOG, css_class, role, button.url, button.hint, button.action, content)
     if not button.action:
         return format_html(_LINK, css_class, role, button.url, content)
-    return format_html(_POST, css_class, role, button.url, button.url, button.hint, button.action, content)
+    confirm = format_html(' hx-confirm="{}"', button.confirm) if button.confirm else ""
+    return format_html(_POST, css_class, role, button.url, button.url, button.hint, button.action, confirm, content)
 
 
 @register.simple_tag(takes_context=True)
