@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
+from apps.drivers.exec_calls import ExecCalls
 from apps.drivers.image_builds import BuildCalls
 from apps.drivers.image_values import EngineImage as EngineImage  # noqa: PLC0414 - a name of this module too
 from apps.drivers.image_values import ImageCalls
@@ -280,7 +281,7 @@ class ExecSession(Protocol):
     def close(self) -> None: ...
 
 
-class Driver(ImageCalls, BuildCalls, VolumeCalls, Protocol):
+class Driver(ImageCalls, BuildCalls, VolumeCalls, ExecCalls, Protocol):
     """One engine. Calls block, have time-outs, are safe from any thread and raise `EngineError` and nothing else."""
 
     def ping(self) -> None:
@@ -367,8 +368,6 @@ class Driver(ImageCalls, BuildCalls, VolumeCalls, Protocol):
 
         Of those only the ones before `until`: the tail is cut first, as engines do.
         """
-
-    def exec(self, container_id: str, command: list[str], *, tty: bool = True) -> ExecSession: ...
 
     def stats(self, container_id: str) -> Stream[StatsSample]:
         """About one sample a second while the container runs."""

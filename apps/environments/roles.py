@@ -11,6 +11,7 @@ PERMISSIONS: dict[str, str] = {
     "operate": "create and change stacks, services and containers, start and stop them",
     "delete": "delete stacks, services, containers and volumes",
     "exec": "open a shell in a container",
+    "engine": "use the Docker API of hosts, about the environment's own containers",
     "browse": "list and download the files in volumes",
     "images": "download, import and build images of hosts",
     "keys": "manage API keys of the environment",

@@ -7,6 +7,7 @@ from django.urls import re_path
 
 from apps.realtime.agent import AgentSocket
 from apps.realtime.base_socket import UnknownPathSocket
+from apps.realtime.docker_socket import DockerSocket
 from apps.realtime.events import EventsSocket
 from apps.realtime.logs import LogsSocket, V1LogsSocket
 from apps.realtime.origin import require_same_origin
@@ -26,6 +27,7 @@ urls = [
     re_path(r"^v1/agent/?$", AgentSocket.as_asgi()),
     re_path(r"^v1/logs/?$", V1LogsSocket.as_asgi()),
     re_path(r"^v1/exec/?$", V1ExecSocket.as_asgi()),
+    re_path(r"^v1/dockersocket/?$", DockerSocket.as_asgi()),
     re_path(r"^v1/(?:host|container)?stats(?:/.*)?$", V1StatsSocket.as_asgi()),
     re_path(r"", UnknownPathSocket.as_asgi()),
 ]

@@ -15,16 +15,15 @@ from concurrent.futures import CancelledError, Future
 from typing import Any, ClassVar
 
 from apps.containers.models import Container
+from apps.containers.stream_audit import audited
 from apps.containers.streams import KEYS_WITHIN, command_open, parse_command, shell_open
-from apps.control.services import record, record_response
 from apps.core.errors import (
     Forbidden,
     Invalid,
-    Problem,
     Unauthorized,
 )
 from apps.core.hooks import hooks
-from apps.drivers.base import EngineConflict, EngineError, ExecSession
+from apps.drivers.base import EngineError, ExecSession
 from apps.environments.actor import Actor
 from apps.realtime import targets
 from apps.realtime.authentication import PermissionSnapshot
@@ -42,13 +41,6 @@ _MAX_FRAME_BYTES = 1_000_000
 _INPUT_TIMEOUT = 10.0
 
 InputAction = Callable[[ExecSession], None]
-
-
-def _status_of(error: EngineError | Problem) -> int:
-    """The HTTP status that the audit log records for an error."""
-    if isinstance(error, Problem):
-        return error.status
-    return 409 if isinstance(error, EngineConflict) else 502
 
 
 class _Output:
@@ -200,20 +192,14 @@ class ShellSocket(BaseSocket):
         actor = self.credentials.actor()
         if actor is None:
             raise Unauthorized("You are logged out.")
-        environment_id, request = self.environment, self.request_details()
-        record(self.event, actor=actor, row=self.row, environment_id=environment_id, request=request)
-        code, message = 200, ""
-        try:
+        with audited(
+            self.event,
+            actor=actor,
+            row=self.row,
+            environment_id=self.environment,
+            request=self.request_details(),
+        ):
             yield
-        except (EngineError, Problem) as error:
-            code, message = _status_of(error), str(error)
-            raise
-        except Exception as error:
-            code, message = 500, type(error).__name__
-            raise
-        finally:
-            details = {"message": message} if message else {}
-            record_response(actor, code, details, event=self.event, environment_id=environment_id, request=request)
 
     def request_details(self) -> dict[str, Any]:
         """What the audit entry says of it."""

@@ -26,6 +26,7 @@ POST /containers/web/kill
 POST /containers/web/rename
 POST /containers/web/wait
 POST /containers/web/attach
+POST /containers/web/resize
 POST /containers/web/exec
 DELETE /containers/web
 GET /containers/web/archive
@@ -85,7 +86,6 @@ GET /containers/web/attach/ws
 POST /containers/web/update
 POST /containers/web/pause
 POST /containers/web/unpause
-POST /containers/web/resize
 POST /containers/prune
 POST /images/prune
 POST /networks/prune

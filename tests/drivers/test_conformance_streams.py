@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from apps.drivers.base import Driver, EngineDown, EngineRefused
+from apps.drivers.base import Driver, EngineDown, EngineNotFound, EngineRefused
+from apps.drivers.exec_calls import ExecRequest
 from tests.drivers.conformance import (
     collected,
     make,
@@ -202,3 +203,50 @@ def test_everything_is_measured_in_one_go(driver: Driver) -> None:
     assert found.containers[up].memory > 0
     assert found.containers[up].cpus > 0
     assert off not in found.containers
+
+
+def test_a_command_is_created_first_and_run_later(driver: Driver) -> None:
+    made = make(driver)
+    key = driver.exec_create(made, ExecRequest(("echo", "hello"), tty=False))
+    before = driver.exec_inspect(key)
+    assert (before.container_id, before.command, before.tty) == (made, ("echo", "hello"), False)
+    assert (before.running, before.exit_code, before.privileged) == (False, None, False)
+    session = driver.exec_start(key, tty=False)
+    assert read_until_end(session) == b"hello\n"
+    assert session.exit_code() == 0
+    wait_until(lambda: driver.exec_inspect(key).exit_code == 0)
+    session.close()
+
+
+def test_a_created_command_has_a_terminal_of_its_size(driver: Driver) -> None:
+    key = driver.exec_create(make(driver), ExecRequest(("sh",)))
+    session = driver.exec_start(key, tty=True)
+    read_until_contains(session, b"/ # ")
+    driver.exec_resize(key, 132, 43)
+    session.write(b"stty size\r")
+    read_until_contains(session, b"43 132")
+    session.close()
+
+
+def test_a_detached_command_runs_without_a_connection(driver: Driver) -> None:
+    key = driver.exec_create(make(driver), ExecRequest(("sh", "-c", "exit 3"), tty=False))
+    driver.exec_start_detached(key)
+    wait_until(lambda: driver.exec_inspect(key).exit_code == 3)
+
+
+def test_an_unknown_command_is_not_found(driver: Driver) -> None:
+    with pytest.raises(EngineNotFound):
+        driver.exec_inspect("f" * 64)
+
+
+def test_what_a_container_writes_is_read_by_whom_is_attached(driver: Driver) -> None:
+    made = make(driver)
+    session = driver.attach(made, tty=False)
+    got: list[tuple[str, bytes]] = []
+    reader = threading.Thread(target=lambda: got.append(session.read_stream()), daemon=True)
+    reader.start()
+    write_log(driver, made, "hello")
+    reader.join(30)
+    assert got == [("stdout", b"hello\n")]
+    session.close()
+    assert driver.inspect(made).state == "running", "to let go leaves the process alone"

@@ -224,7 +224,7 @@ def test_what_a_revocation_would_take_is_what_it_takes(people: Any, lab: Environ
     lost = lost_permissions(subject, Revocation("group", "cn=ops,ou=groups"), environment_refs_of([subject]))
     Identity.objects.filter(user=people.bob, kind="openldap_group").delete()
     memberships_sync(people.bob)
-    assert before - actor_of("bob").permissions(lab.pk) == lost[lab.pk] == {"catalogs", "members", "own"}
+    assert before - actor_of("bob").permissions(lab.pk) == lost[lab.pk] == {"engine", "catalogs", "members", "own"}
 
 
 def test_reading_many_takes_as_many_queries_as_reading_one(

@@ -20,7 +20,7 @@ Actors = Callable[..., Actor]
 
 WHO = {"alice": "owner", "bob": "member", "rex": "restricted", "rita": "readonly", "mallory": None, "root": "owner"}
 MAY: dict[str, str] = {
-    "owner": "view logs values operate delete exec browse images keys hosts catalogs lock approve members own",
+    "owner": "view logs values operate delete exec engine browse images keys hosts catalogs lock approve members own",
     "member": "view logs values operate delete exec browse images keys hosts lock approve",
     "restricted": "view logs values operate delete exec browse keys",
     "readonly": "view logs",

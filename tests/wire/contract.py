@@ -164,4 +164,4 @@ def actions_of(role: str, name: str, known: set[str]) -> set[str]:
             if name in {"host", "hostImage", "imageBuild", "imageRemoval"}
             else known - {"lock", "unlock", "approve"}
         )
-    return known
+    return known - {"dockersocket"} if (role, name) == ("member", "host") else known

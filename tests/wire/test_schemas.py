@@ -36,7 +36,7 @@ ACTIONS = {
         "update upgrade"
     ),
     "deployWebhook": "activate deactivate purge remove renewsecret update",
-    "host": "activate deactivate evacuate importimage purge remove removeimage update",
+    "host": "activate deactivate dockersocket evacuate importimage purge remove removeimage update",
     "hostImage": "tag",
     "catalog": "activate deactivate purge refresh remove update",
     "imagePull": "again cancel",

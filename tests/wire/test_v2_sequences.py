@@ -177,6 +177,32 @@ def test_logs_and_exec_lead_to_sockets(cli: LaterCli):
     ]
 
 
+def test_exec_and_logs_of_the_command_line_lead_to_the_docker_api_of_the_host(cli: LaterCli, host: Any):
+    container = cli.lookup("web_front_1", "container", "service")
+    [found] = container.get_link("hosts")
+    assert (found["id"], container["hostId"], bool(container["externalId"])) == (f"1h{host.pk}", found["id"], True)
+    row = cli.client.by_id("host", found["id"])
+    assert row is not None
+    access = row.run_action("dockersocket")
+    assert (access["type"], access["url"]) == ("hostAccess", "ws://testserver/v1/dockersocket/")
+    again = row.run_action("dockersocket")
+    assert access["token"] != again["token"], "each connection has its own"
+
+
+@pytest.mark.parametrize(("name", "status"), [("bob", 422), ("rex", 422), ("rita", 422), ("mallory", 404)])
+def test_the_docker_api_of_a_host_is_for_owners(api_of: Any, lab: Any, host: Any, name: str, status: int):
+    caller = api_of(name).inside(lab) if name != "mallory" else api_of(name)
+    refused = caller.speaking("v2-beta").post(f"hosts/1h{host.pk}?action=dockersocket")
+    assert refused.status == status
+    assert "dockersocket" not in (caller.get(f"hosts/1h{host.pk}").body.get("actions") or {})
+
+
+def test_a_host_that_is_lost_says_why_its_docker_api_is_not_reached(api: ApiClient, lab: Any, host: Any):
+    type(host).all_objects.filter(pk=host.pk).update(fenced="It is another host's engine.")
+    refused = api.inside(lab).post(f"hosts/1h{host.pk}?action=dockersocket")
+    assert (refused.status, refused["message"]) == (409, "It is another host's engine.")
+
+
 def test_the_actions_of_a_stack(cli: LaterCli, stack: Any):
     row = cli.lookup("web", "stack")
     assert {"activateservices", "deactivateservices", "exportconfig", "addoutputs", "remove"} <= set(row["actions"])

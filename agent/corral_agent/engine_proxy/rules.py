@@ -44,7 +44,7 @@ RULES = (
     _rule("GET", "/(?:containers|images)/json"),
     _rule("POST", "/(?:containers|networks|volumes)/create", Body.JSON),
     _rule("GET", f"/containers/{_ID}/(?:json|logs|stats)"),
-    _rule("POST", f"/containers/{_ID}/(?:start|stop|restart|kill|rename|wait)"),
+    _rule("POST", f"/containers/{_ID}/(?:start|stop|restart|kill|rename|wait|resize)"),
     _rule("POST", f"/containers/{_ID}/attach", hijack=True),
     _rule("POST", f"/containers/{_ID}/exec", Body.JSON),
     _rule("DELETE", f"/containers/{_ID}"),

@@ -72,7 +72,8 @@ launchConfig, secondaryLaunchConfig | action * | a launch configuration is a val
 environment | field bundle | files of a stack in one archive
 environment | field warnings | what of the files of a new stack is not carried over, in the answer to its creation
 externalService | action restart input | there is nothing to be restarted batch by batch
-host | action dockersocket | whoever has an engine's socket has the host; the policy of hosts would not hold
+host | action dockersocket | for owners and custom roles with the permission `engine`; members and restricted enter
+    containers by `execute`
 githubconfig, ldapconfig, openldapconfig | action test, action confirm, action resync | a provider is tried before
     it is on, and on trial until it is confirmed
 host | action evacuate, action importimage, action removeimage | a host is emptied, and images are loaded on it

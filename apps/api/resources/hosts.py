@@ -10,7 +10,7 @@ from apps.api.resources import images, parts
 from apps.api.resources.host_images import import_archive
 from apps.api.resources.public_endpoints import serialize_endpoints
 from apps.api.resources.removal_previews import preview_link
-from apps.api.resources.socket_tickets import stats_ticket_link
+from apps.api.resources.socket_tickets import issue_socket_ticket, stats_ticket_link
 from apps.api.resources.stats_history import stats_history
 from apps.api.resources.what_if import host_what_if
 from apps.api.wire.context import ApiCaller
@@ -25,6 +25,8 @@ from apps.api.wire.resource import (
 )
 from apps.api.wire.roles import USER_INPUT, TypeRoles
 from apps.containers.models import Container
+from apps.core.errors import Conflict
+from apps.hosts.engine_ownership import why_unusable
 from apps.hosts.models import Host
 from apps.hosts.services import (
     host_act,
@@ -52,6 +54,13 @@ class SetLabelsInputResource(EmbeddedResource):
     name = "setLabelsInput"
     roles = USER_INPUT
     own_fields = parse_fields("labels json c")
+
+
+def _docker_socket(caller: ApiCaller, row: Host, _data: Data) -> Data:
+    """A ticket for a connection to the part of the Docker API that is offered."""
+    if reason := why_unusable(row):
+        raise Conflict(reason)
+    return issue_socket_ticket(caller, row, "dockersocket", "dockersocket/")
 
 
 def _system_report(row: Host, name: str) -> str | None:
@@ -89,6 +98,9 @@ class HostResource(Resource):
         "publicEndpoints": lambda context: serialize_endpoints(context.extra),
     }
     custom_actions = {
+        "dockersocket": Action(
+            _docker_socket, output="hostAccess", permission="engine", states=frozenset({"active", "inactive"})
+        ),
         "evacuate": Action(_evacuate, "evacuateInput", "host"),
         "importimage": Action(import_archive, output="importedImages", permission="images", takes_file=True),
         "removeimage": Action(images.remove_image, "removeImageInput", permission="hosts"),

@@ -20,7 +20,6 @@ from apps.drivers.base import (
     EngineImage,
     EngineInfo,
     EngineNotFound,
-    ExecSession,
     LogLine,
     Measurement,
     NetworkSpec,
@@ -37,7 +36,7 @@ from apps.drivers.docker import (
     streams,
 )
 from apps.drivers.docker.connections import close_connection
-from apps.drivers.docker.exec import DockerExec
+from apps.drivers.docker.exec_calls import DockerExecCalls
 from apps.drivers.docker.http import EngineResponse, send_request
 from apps.drivers.docker.sdk import EngineConnection
 from apps.drivers.docker.timestamps import to_nanoseconds, to_query_time
@@ -48,15 +47,12 @@ from apps.drivers.image_values import ImageDetails
 
 _MAX_WORKING = 4  # more at once only slow each other down: making and starting containers is the engine's CPU time
 _MAX_WAITING = 12  # stopping is mostly waiting for the container, and must not keep others from starting
-# The engine leaves a terminal at Ctrl-P Ctrl-Q, and holds back a Ctrl-P until the next key. It must have some keys for
-# this: these nobody types, and Ctrl-Space, which is held back instead, begins sequences in what programs use it for.
-_DETACH_KEYS = "ctrl-@,ctrl-^,ctrl-_,ctrl-^,ctrl-_"
 _PULL_IDLE_TIMEOUT = 300.0
 _LOG_IDLE_TIMEOUT = 30.0
 _STATS_IDLE_TIMEOUT = 15.0
 
 
-class DockerDriver(DockerVolumeCalls):
+class DockerDriver(DockerVolumeCalls, DockerExecCalls):
     """One Docker engine."""
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -340,25 +336,6 @@ class DockerDriver(DockerVolumeCalls):
             return b"".join(reply)
         finally:
             reply.close()
-
-    def exec(self, container_id: str, command: list[str], *, tty: bool = True) -> ExecSession:
-        """Run a command inside a running container."""
-        with self._connection() as sdk:
-            made = sdk.exec_create(container_id, command, stdin=True, tty=tty, detach_keys=_DETACH_KEYS)
-            key = str(made["Id"])
-        reply = self._request("POST", f"/exec/{key}/start", body={"Detach": False, "Tty": tty}, upgrade=True)
-        return DockerExec(
-            reply, tty=tty, resize=partial(self._exec_resize, key), exit_code=partial(self._exec_exit_code, key)
-        )
-
-    def _exec_resize(self, key: str, columns: int, rows: int) -> None:
-        with self._connection() as sdk:
-            sdk.exec_resize(key, height=rows, width=columns)
-
-    def _exec_exit_code(self, key: str) -> int | None:
-        with self._connection() as sdk:
-            found = sdk.exec_inspect(key)
-            return None if found.get("Running") else found.get("ExitCode")
 
     def _request(self, method: str, path: str, **options: Any) -> EngineResponse:
         with self._connection() as sdk:

@@ -21,11 +21,16 @@ ExitCode = Callable[[], int | None]
 
 
 class DockerExec:
-    """One running command; `resize` and `exit_code` are calls of their own to the engine."""
+    """One running command; `resize` and `exit_code` are calls of their own to the engine.
 
-    def __init__(self, response: EngineResponse, *, tty: bool, resize: Resize, exit_code: ExitCode) -> None:
+    `hangs_up`: whether a command in a terminal is asked to end when this is closed.
+    """
+
+    def __init__(
+        self, response: EngineResponse, *, tty: bool, resize: Resize, exit_code: ExitCode, hangs_up: bool = True
+    ) -> None:
         self._response = response
-        self._tty = tty
+        self._hangs_up = tty and hangs_up
         self._frames = None if tty else FrameDecoder()
         self._pending = b""
         self._streams: deque[tuple[StreamName, bytes]] = deque()
@@ -92,7 +97,7 @@ class DockerExec:
 
     def close(self) -> None:
         """Close; a command in a terminal is asked to end first, since the engine would leave it running."""
-        if self._tty and not self._ended:
+        if self._hangs_up and not self._ended:
             with contextlib.suppress(OSError):
                 for key in _HANGUP_KEYS:
                     self._response.connection.send(key, timeout=0.2)

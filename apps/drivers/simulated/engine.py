@@ -17,7 +17,6 @@ from apps.drivers.base import (
     EngineError,
     EngineEvent,
     EngineInfo,
-    ExecSession,
     LogLine,
     Measurement,
     NetworkSpec,
@@ -27,7 +26,7 @@ from apps.drivers.base import (
 from apps.drivers.docker.container_stats import sum_samples
 from apps.drivers.docker.errors import error_from_response
 from apps.drivers.docker.parsing import parse_container, parse_container_summary, parse_info
-from apps.drivers.simulated.exec import SimulatedExec
+from apps.drivers.simulated.exec_calls import SimulatedExecCalls
 from apps.drivers.simulated.image_calls import SimulatedImageCalls
 from apps.drivers.simulated.registry import SimulatedRegistry
 from apps.drivers.simulated.streams import EventStream, LogStream, StatsStream
@@ -72,7 +71,7 @@ def reset_engines() -> None:
         one.down = True
 
 
-class SimulatedDriver(SimulatedImageCalls, SimulatedVolumeCalls):
+class SimulatedDriver(SimulatedImageCalls, SimulatedVolumeCalls, SimulatedExecCalls):
     """One engine in memory.
 
     Its knobs: `local_images` are there, `registry` can be pulled, every call takes `delay` seconds and is counted in
@@ -301,12 +300,6 @@ class SimulatedDriver(SimulatedImageCalls, SimulatedVolumeCalls):
         with self._call("logs") as core:
             container = core.containers.get(container_id)
             return self._track(LogStream(container, core.lock, follow=follow, tail=tail, since=since, until=until))
-
-    def exec(self, container_id: str, command: list[str], *, tty: bool = True) -> ExecSession:
-        """Run a command inside a running container."""
-        with self._call("exec") as core:
-            session = core.commands.create(core.containers.get(container_id), command, tty=tty)
-            return self._track(SimulatedExec(session, core.lock))
 
     def stats(self, container_id: str) -> Stream[StatsSample]:
         """A sample at every tick while the container runs."""

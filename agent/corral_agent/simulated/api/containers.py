@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from corral_agent.simulated.api.attached_exec import AttachedExec
@@ -103,6 +104,17 @@ async def _logs(call: SimulatedRequest) -> SimulatedResponse:
     return SimulatedResponse(pieces=stream_logs(_find_container(call), call), kind="application/octet-stream")
 
 
+async def _attach(call: SimulatedRequest) -> SimulatedResponse:
+    """What it writes from now on; its process reads no input."""
+    live = replace(call, query={**call.query, "tail": "0", "follow": "1", "timestamps": "0"})
+    return SimulatedResponse(pieces=stream_logs(_find_container(call), live), kind="application/octet-stream")
+
+
+async def _resize(call: SimulatedRequest) -> SimulatedResponse:
+    _find_container(call)
+    return SimulatedResponse()
+
+
 async def _stats(call: SimulatedRequest) -> SimulatedResponse:
     container, once = _find_container(call), call.query.get("stream") in {"0", "false"}
 
@@ -179,6 +191,8 @@ ROUTES: tuple[Route, ...] = (
     ("POST", f"/containers/{_ID}/wait", _wait),
     ("DELETE", f"/containers/{_ID}", _remove),
     ("GET", f"/containers/{_ID}/logs", _logs),
+    ("POST", f"/containers/{_ID}/attach", _attach),
+    ("POST", f"/containers/{_ID}/resize", _resize),
     ("GET", f"/containers/{_ID}/stats", _stats),
     ("PUT", f"/containers/{_ID}/archive", _put_archive),
     ("POST", f"/containers/{_ID}/exec", _exec_create),
