@@ -212,3 +212,24 @@ def test_lists_take_as_many_queries_for_many_rows_as_for_few(later: ApiClient, s
         later.post("services", {"name": "web", "stackId": made, "launchConfig": config, "startOnCreate": True})
     run_until_idle()
     assert counts() == few
+
+
+def test_entries_of_the_audit_log_speak_of_stacks(later: ApiClient, api_of: Any, lab: Any, stack: Any):
+    number = stack["stack"].removeprefix("1e")
+    [entry] = later.get("auditlogs?eventType=api.stack.create")["data"]
+    assert (entry["resourceType"], entry["resourceId"]) == ("stack", f"1st{number}")
+    assert later.get("auditlogs?resourceType=environment")["data"] == []
+    assert {each["resourceType"] for each in later.get("auditlogs?resourceType=stack")["data"]} == {"stack"}
+    assert later.get(f"auditlogs/{entry['id']}")["description"] == entry["description"]
+    v1 = later.speaking("v1").get(f"auditlogs/{entry['id']}")
+    assert (v1["resourceType"], v1["eventType"], v1["resourceId"]) == (
+        "environment",
+        "api.environment.create",
+        stack["stack"],
+    )
+    exported = api_of("alice").inside(lab).speaking("v2-beta").get("auditlogs?export=jsonl")
+    assert exported.status == 200
+
+
+def test_an_audit_log_is_not_seen_from_outside_the_environment(api_of: Any, lab: Any, stack: Any):
+    assert api_of("mallory").speaking("v2-beta").get("auditlogs")["data"] == []

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from django.http import HttpRequest, QueryDict, StreamingHttpResponse
 
 from apps.api.wire import query
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.fields import parse_fields
-from apps.api.wire.kinds import wire_name, wire_name_column, wire_type, wire_type_column
+from apps.api.wire.kinds import WIRE_TYPES, wire_name, wire_name_column, wire_type, wire_type_column
 from apps.api.wire.resource import (
     Link,
     Resource,
@@ -27,34 +28,33 @@ from apps.core.ids import wire_id
 from apps.core.streams import streaming_download
 
 
-def _request_text(context: RowContext) -> str | None:
-    found = _wire_request(context.row)
-    return json.dumps(found) if found else None
-
-
 def _response_text(context: RowContext) -> str | None:
     return json.dumps(context.row.response) if context.row.response else None
 
 
-def _target_id(context: RowContext) -> str | None:
-    kind, key = wire_type(context.row.kind), context.row.target
-    return wire_id(id_prefix_of(kind), key) if kind and key is not None else None
+def computed_in(types: Mapping[str, str], letters: Mapping[str, str]) -> Mapping[str, Callable[[RowContext], Any]]:
+    """The computed fields in the words of a dialect: its `types` of kinds, and the `letters` of ids that differ."""
+
+    def request_text(context: RowContext) -> str | None:
+        found = _wire_request(context.row, types)
+        return json.dumps(found) if found else None
+
+    def target_id(context: RowContext) -> str | None:
+        kind, key = context.row.kind, context.row.target
+        if not kind or key is None:
+            return None
+        return wire_id(letters.get(kind) or id_prefix_of(wire_type(kind)), key)
+
+    return {"requestObject": request_text, "responseObject": _response_text, "resourceId": target_id}
 
 
-def _wire_request(row: AuditEntry) -> dict[str, Any]:
+def _wire_request(row: AuditEntry, types: Mapping[str, str]) -> dict[str, Any]:
     """What was requested; a cancellation's names the operation that it cancelled."""
     request: dict[str, Any] = row.request
     is_cancellation = row.event in {"operation.cancel", f"{row.kind}.cancel"}
     if is_cancellation and "name" in request and row.format != V1_FORMAT:
-        return {**request, "name": wire_name(request["name"])}
+        return {**request, "name": wire_name(request["name"], types)}
     return request
-
-
-def _with_wire_names(row: AuditEntry) -> AuditEntry:
-    """The entry, in memory, in v1's words."""
-    row.request = _wire_request(row)
-    row.kind, row.event = wire_type(row.kind), wire_name(row.event)
-    return row
 
 
 class AuditLogResource(Resource):
@@ -81,11 +81,8 @@ class AuditLogResource(Resource):
         responseObject            string              r
         via                       string              r <via
     """)
-    computed = {
-        "requestObject": _request_text,
-        "responseObject": _response_text,
-        "resourceId": _target_id,
-    }
+    computed = computed_in(WIRE_TYPES, {})
+    types: ClassVar[Mapping[str, str]] = WIRE_TYPES
     links = {"account": Link("project", attribute="environment_id")}
 
     def rows(self, caller: ApiCaller) -> Any:
@@ -94,7 +91,16 @@ class AuditLogResource(Resource):
             found: Any = visible_audit_entries(caller.actor)
         else:
             found = AuditEntry.objects.within(caller.environments())
-        return found.annotate(wire_event=wire_name_column("event", prefix="api."), wire_kind=wire_type_column("kind"))
+        return found.annotate(
+            wire_event=wire_name_column("event", prefix="api.", types=self.types),
+            wire_kind=wire_type_column("kind", self.types),
+        )
+
+    def _with_wire_names(self, row: AuditEntry) -> AuditEntry:
+        """The entry, in memory, in the words of the dialect."""
+        row.request = _wire_request(row, self.types)
+        row.kind, row.event = wire_type(row.kind, self.types), wire_name(row.event, self.types)
+        return row
 
     def download(
         self, caller: ApiCaller, request: HttpRequest, query_params: QueryDict
@@ -109,5 +115,5 @@ class AuditLogResource(Resource):
         if not set(caller.environments()) <= set(caller.environments("own")):
             raise Forbidden("Only owners and administrators may export the audit log.")
         rows, _filters = query.apply_filters(self, self.rows(caller), query_params)
-        lines = export_lines(rows, kind, _with_wire_names)
+        lines = export_lines(rows, kind, self._with_wire_names)
         return streaming_download(request, f"audit.{kind}", CONTENT_TYPES[kind], lines)

@@ -6,22 +6,26 @@ other kind has the same name on both sides.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.db.models import Case, CharField, F, Value, When
 from django.db.models.functions import Concat, Substr
 
 WIRE_TYPES = {"environment": "project", "stack": "environment"}
+LATER_TYPES = {"environment": "project"}
+"""The same in v2-beta, where a stack is a stack."""
 KINDS = {wire: kind for kind, wire in WIRE_TYPES.items()}
 
 
-def wire_type(kind: str) -> str:
-    """v1's type of a kind."""
-    return WIRE_TYPES.get(kind, kind)
+def wire_type(kind: str, types: Mapping[str, str] = WIRE_TYPES) -> str:
+    """v1's type of a kind, or another dialect's by its `types`."""
+    return types.get(kind, kind)
 
 
-def wire_name(name: str) -> str:
+def wire_name(name: str, types: Mapping[str, str] = WIRE_TYPES) -> str:
     """v1's name of an operation or event: `stack.create` -> `environment.create`."""
     kind, dot, action = name.partition(".")
-    return f"{wire_type(kind)}{dot}{action}"
+    return f"{wire_type(kind, types)}{dot}{action}"
 
 
 def internal_name(name: str) -> str:
@@ -30,20 +34,20 @@ def internal_name(name: str) -> str:
     return f"{KINDS.get(kind, kind)}{dot}{action}"
 
 
-def wire_type_column(column: str) -> Case:
+def wire_type_column(column: str, types: Mapping[str, str] = WIRE_TYPES) -> Case:
     """`wire_type` of a column, for queries: filters and sorting see v1's words too."""
-    words = (When(**{column: kind}, then=Value(wire)) for kind, wire in WIRE_TYPES.items())
+    words = (When(**{column: kind}, then=Value(wire)) for kind, wire in types.items())
     return Case(*words, default=F(column), output_field=CharField())
 
 
-def wire_name_column(column: str, *, prefix: str = "") -> Case:
+def wire_name_column(column: str, *, prefix: str = "", types: Mapping[str, str] = WIRE_TYPES) -> Case:
     """`wire_name` of a column, for queries, with `prefix` before it."""
     words = (
         When(
             **{f"{column}__startswith": f"{kind}."},
             then=Concat(Value(f"{prefix}{wire}"), Substr(column, len(kind) + 1), output_field=CharField()),
         )
-        for kind, wire in WIRE_TYPES.items()
+        for kind, wire in types.items()
     )
     plain = Concat(Value(prefix), column, output_field=CharField()) if prefix else F(column)
     return Case(*words, default=plain, output_field=CharField())
