@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -17,7 +18,8 @@ from apps.api.wire.context import caller_with_role
 from apps.api.wire.resource import all_resources
 from apps.api.wire.schema import allowed_methods
 from apps.environments.roles import ROLES
-from tests.wire.api_client import ApiClient, ApiResponse
+from apps.stacks.webhooks.signature import sign
+from tests.wire.api_client import ApiClient, ApiResponse, run_until_idle
 
 WHO: dict[str, Any] = {"token": "token", "user": "user", "admin": "admin", **ROLES}
 Document = dict[str, Any]
@@ -27,7 +29,7 @@ def operations(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Path, method and operation of everything that the document offers."""
     for path, found in document["paths"].items():
         for method, operation in found.items():
-            if method != "parameters":
+            if method not in {"parameters", "servers"}:
                 yield path, method, operation
 
 
@@ -179,3 +181,41 @@ def test_a_path_with_a_line_break_is_refused_as_the_document_says(path: str, met
     answer = api.call(method, path, {})
     assert answer.status == 404
     assert answer["type"] == "error"
+
+
+def test_the_receiver_of_deploy_webhooks_is_on_the_portal_itself(api_of: Any, lab: Any):
+    document = api_of("alice").inside(lab).get("openapi.json").body
+    found = document["paths"]["/v1-webhooks/{uuid}"]
+    assert found["servers"] == [{"url": "http://testserver"}]
+    assert found["post"]["security"] == [{}], "the signature is the credential"
+    assert {each["name"] for each in found["post"]["parameters"]} == {"X-Corral-Timestamp", "X-Corral-Signature"}
+    assert "portal.invalid" not in json.dumps(document)
+    page = api_of("alice").inside(lab).get("reference?type=deployWebhook").text
+    assert "POST /v1-webhooks/{uuid}" in page
+    assert "/v1-webhooks/" not in build_document("token")["paths"]
+
+
+def test_calls_of_deploy_webhooks_are_answered_as_declared(api_of: Any, lab: Any, stack: Any):
+    alice, path = api_of("alice").inside(lab), "/v1-webhooks/{uuid}"
+    document = alice.get("openapi.json").body
+    hook = alice.post("deploywebhooks", {"serviceId": stack["front"], "task": "redeploy"}).body
+    url = "/" + hook["url"].split("/", 3)[3]
+
+    def call(body: Any, secret: str = "", **headers: str) -> ApiResponse:
+        raw, timestamp = json.dumps(body).encode(), str(int(time.time()))
+        signature = sign(secret or hook["secret"], timestamp, raw)
+        signed = {"X-Corral-Timestamp": timestamp, "X-Corral-Signature": signature, **headers}
+        return ApiClient().call("POST", url, raw, **signed)
+
+    run_until_idle()
+    answers = [
+        call({}),
+        call({"tag": "1"}),
+        call([]),
+        call({}, "guessed"),
+        call({}, **{"X-Corral-Timestamp": "x"}),
+        ApiClient().call("GET", url),
+    ]
+    assert [answer.status for answer in answers] == [202, 422, 422, 401, 401, 405]
+    for answer in answers:
+        assert complaints(document, path, "post", answer) == []

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 
 from apps.api.openapi.components import JsonSchema, input_schema, reference_to, resource_schema
 from apps.api.openapi.operations import REFUSALS, Paths, TypePaths
+from apps.api.openapi.webhook_receiver import ANSWER, PATH, PORTAL, TAG, answer_schema, receiver_path
 from apps.api.wire.context import ApiCaller, caller_with_role
 from apps.api.wire.resource import Resource, visible_resources
 from apps.api.wire.roles import RoleOrPermissions
@@ -44,7 +45,8 @@ _ERROR: JsonSchema = {
 def openapi_response(caller: ApiCaller) -> HttpResponse:
     """The caller's document as a response."""
     servers = json.dumps([{"url": caller.base + caller.prefix}])
-    body = f'{{"servers": {servers}, {encoded_document(caller.role_or_permissions)[1:]}'
+    document = encoded_document(caller.role_or_permissions).replace(json.dumps(PORTAL), json.dumps(caller.base))
+    body = f'{{"servers": {servers}, {document[1:]}'
     return HttpResponse(body, content_type=MEDIA_TYPE)
 
 
@@ -63,6 +65,8 @@ def build_document(who: RoleOrPermissions) -> dict[str, Any]:
     paths: Paths = {}
     for each in resources.values():
         paths.update(TypePaths(each, each.roles.allowed_crud(who), each.actions_for(caller), readable).paths())
+    if TAG in readable:
+        paths[PATH] = receiver_path()
     return {
         "openapi": "3.1.0",
         "info": {"title": "Corral API", "version": settings.VERSION, "description": _ABOUT},
@@ -78,7 +82,7 @@ def build_document(who: RoleOrPermissions) -> dict[str, Any]:
 
 
 def _schemas(resources: dict[str, Resource], who: RoleOrPermissions) -> dict[str, JsonSchema]:
-    found: dict[str, JsonSchema] = {"error": _ERROR}
+    found: dict[str, JsonSchema] = {"error": _ERROR, ANSWER: answer_schema()}
     for name, resource in resources.items():
         fields = visible_fields(resource, is_admin=who == "admin")
         found[name] = resource_schema(resource, fields, resources.__contains__)

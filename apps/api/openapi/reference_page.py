@@ -18,6 +18,7 @@ from apps.api.wire.resource import Resource, visible_resources
 from apps.core.errors import NotFound
 from apps.core.request_snippets import ApiRequest, snippets_of
 
+_NO_METHODS = frozenset({"parameters", "servers"})
 _EXAMPLE_LETTERS = {"post": "c", "put": "u"}
 
 
@@ -78,7 +79,7 @@ def _described(document: Mapping[str, Any], resource: Resource, caller: ApiCalle
 def _operations(document: Mapping[str, Any], resource: Resource, caller: ApiCaller) -> Iterator[dict[str, Any]]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            if method == "parameters" or operation["tags"] != [resource.name]:
+            if method in _NO_METHODS or operation["tags"] != [resource.name]:
                 continue
             letter = _EXAMPLE_LETTERS.get(method) if "action" not in str(operation.get("parameters")) else None
             body = example_body(resource.fields, letter) if letter else None
@@ -90,7 +91,7 @@ def _operations(document: Mapping[str, Any], resource: Resource, caller: ApiCall
                 "summary": operation["summary"],
                 "parameters": [each for each in operation.get("parameters", ()) if each["name"] != "filters"],
                 "answers": list(operation["responses"]),
-                "snippets": snippets_of(request),
+                "snippets": [] if "security" in operation else snippets_of(request),  # those send a key
             }
 
 
