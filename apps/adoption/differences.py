@@ -74,11 +74,18 @@ _FILLED_IN = frozenset({"CgroupnsMode"})
 
 
 def _texts(key: str, now: Any, later: Any) -> tuple[str, str]:
-    """Both values as texts; of environment variables only the names, as their values may be secrets."""
+    """Both values as texts; of variables and log options only the names, as their values may be secrets."""
     if key == "Env":
         gone, new = sorted(set(now or ()) - set(later or ())), sorted(set(later or ()) - set(now or ()))
         return _names(gone), _names(new)
+    if key == "LogConfig":
+        return _text(_without_options(now)), _text(_without_options(later))
     return _text(now), _text(later)
+
+
+def _without_options(log: Any) -> Any:
+    options = as_map(as_map(log).get("Config"))
+    return {**log, "Config": dict.fromkeys(sorted(options), _HIDDEN)} if options else log
 
 
 def _names(variables: list[str]) -> str:

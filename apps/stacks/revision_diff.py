@@ -13,7 +13,8 @@ from apps.core.secret_fields import find_secrets
 from apps.stacks.sidekicks import UnitConfig
 
 Change = Literal["added", "removed", "changed"]
-VALUES_HIDDEN = frozenset({"environment"})  # whatever a variable is called, its value may be a secret
+# Whatever a variable or an option of a log driver is called, its value may be a secret: of all keys, or of these.
+VALUES_HIDDEN: Mapping[str, frozenset[str] | None] = {"environment": None, "logConfig": frozenset({"config"})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,17 @@ def _diff_field(name: str, raw: tuple[Any, Any], shown: tuple[Any, Any]) -> Iter
 def _diff_maps(name: str, raw: tuple[Any, Any], shown: tuple[Any, Any]) -> Iterable[FieldChange]:
     old, new = raw[0] or {}, raw[1] or {}
     shown_old, shown_new = shown[0] or {}, shown[1] or {}
-    hidden = name in VALUES_HIDDEN
     for key in sorted({*map(str, old), *map(str, new)}):
         if old.get(key) != new.get(key) or (key in old) != (key in new):
-            texts = [BLANK if hidden else _text(each.get(key)) for each in (shown_old, shown_new)]
+            texts = [_text_of_key(name, key, each.get(key)) for each in (shown_old, shown_new)]
             yield _change(name, key, (key in old, key in new), (texts[0], texts[1]))
+
+
+def _text_of_key(name: str, key: str, value: Any) -> str:
+    keys = VALUES_HIDDEN.get(name, frozenset())
+    if keys is None:
+        return BLANK
+    return BLANK if key in keys and _is_set(value) else _text(value)
 
 
 def _diff_lists(name: str, raw: tuple[Any, Any], shown: tuple[Any, Any]) -> Iterable[FieldChange]:

@@ -215,6 +215,13 @@ def test_values_of_variables_are_not_shown() -> None:
     assert "secret" not in shown
 
 
+def test_options_of_log_drivers_are_named_without_their_values() -> None:
+    changed = seen({"LogConfig": {"Type": "nobody-knows/this:1!", "Config": {"splunk-token": "secret"}}})
+    shown = str(plan(changed).differences)
+    assert "splunk-token" in shown
+    assert "secret" not in shown
+
+
 def test_what_a_network_has_beyond_names_is_said() -> None:
     raw = seen()
     raw["NetworkSettings"]["Networks"]["shop_default"]["IPAMConfig"] = {"IPv4Address": "172.20.0.9"}

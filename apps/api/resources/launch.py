@@ -38,16 +38,25 @@ LAUNCH_CONFIG_FIELDS = (*launch_schema(LAUNCH_FIELDS), *parse_fields("build json
 
 
 def serialize_launch_config(config: LaunchConfig, *, values: bool) -> dict[str, Any]:
-    """Serialize a configuration, with the values of environment variables only for those who may see them."""
+    """Serialize a configuration, with environment variables and options of log drivers only for those who may see them.
+
+    Options of log drivers are values like those of variables: tokens and addresses of the services that take the logs.
+    """
     found = config.to_wire()
-    return found if values else {**found, "environment": None}
+    return found if values else _without_values(found)
 
 
 def serialize_given(config: LaunchConfig, *, values: bool) -> dict[str, Any]:
     """The same with what was given only, and the switches, as a service's `launchConfig` is."""
-    hidden = {"environment"} if config.environment and not values else set()
     found = {name: value for name, value in config.to_wire().items() if value is not None and value not in ({}, [])}
-    return {name: None if name in hidden else value for name, value in found.items()}
+    return found if values else _without_values(found)
+
+
+def _without_values(found: dict[str, Any]) -> dict[str, Any]:
+    hidden: dict[str, Any] = {"environment": None} if "environment" in found else {}
+    if found.get("logConfig"):
+        hidden["logConfig"] = {**found["logConfig"], "config": None}
+    return {**found, **hidden}
 
 
 def _from_extra(name: str) -> Callable[[RowContext], Any]:

@@ -16,6 +16,7 @@ from apps.console.containers.launch_form import (
     form_errors,
     form_sections,
     form_to_config,
+    hide_values,
     submitted_values,
 )
 from apps.console.request_context import RequestContext, member_required, post_required
@@ -80,7 +81,7 @@ def service_clone(ctx: RequestContext, pk: int) -> HttpResponse:
     sidekicks = SidekickForm.of_copy(row, name, can_see_values=can_see_values)
     values = config_to_form(without_kind(sidekicks.primary or row.config))
     if not can_see_values:
-        values.pop("env", None)
+        hide_values(values)
     links = ServiceLink.objects.filter(service=row)
     values |= {
         "name": name,

@@ -15,6 +15,7 @@ from apps.console.containers.launch_form import (
     form_errors,
     form_sections,
     form_to_wire,
+    hide_values,
     submitted_values,
 )
 from apps.console.containers.rules_form import PARTS as RULE_PARTS
@@ -116,10 +117,10 @@ def _start_upgrade(ctx: RequestContext, row: Service, shown: dict[str, Any], for
 
 
 def _shown_values(ctx: RequestContext, row: Service) -> dict[str, Any]:
-    """What the form shows of the service; its environment variables only to those who may see them."""
+    """What the form shows of the service; the values in it only to those who may see them."""
     values = config_to_form(row.config)
     if not ctx.can("values"):
-        values.pop("env", None)
+        hide_values(values)
     return values
 
 
