@@ -43,7 +43,9 @@ def find_circle(start: Key, targets: Mapping[Key, Iterable[Key]]) -> list[Key] |
                 way: list[Key] = [each]
                 while way[-1] != start:
                     way.append(came_from[way[-1]])
-                return [*reversed(way), start]
+                way.reverse()
+                way.append(start)
+                return way
             if target not in came_from:
                 came_from[target] = each
                 pending.append(target)

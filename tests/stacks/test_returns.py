@@ -100,6 +100,11 @@ def test_a_rollback_and_a_return_say_what_they_brought_back(
     assert (old.revision, returns(old)[6], is_return_to(old, 2)) == (6, 2, True)
 
 
+def handover_of(row: Service) -> tuple[int | None, dict[str, Any]]:
+    """What the service says of a handover."""
+    return row.upgrade_target_id, row.upgrade
+
+
 def hand_over_and_back(old: Service, new: Service, bob: Any, until: Callable[[str], None]) -> None:
     """Up to the moment in which nothing is left to do but to note the end of the rollback."""
     service_hand_over(old, new, actor=bob, strategy=HandoverStrategy(final_scale=1, interval_ms=100))
@@ -114,7 +119,8 @@ def test_a_rolled_back_handover_leaves_nothing_behind(
     hand_over_and_back(old, new, bob, until)
     assert old.upgrade_target_id == new.pk
     until("active")
-    assert (old.upgrade_target_id, old.upgrade, old.scale) == (None, {}, 1)
+    assert handover_of(old) == (None, {})
+    assert old.scale == 1
     other = service_create(actor=bob, stack=old.stack, name="other", config=config("bb:local"), start_on_create=True)
     until("active")
     other.refresh_from_db()
@@ -142,7 +148,7 @@ def test_whoever_dies_at_the_end_of_the_rollback_leaves_both_or_neither(
     assert (old.display_state, old.upgrade_target_id, old.upgrade["phase"]) == ("rolling-back", new.pk, "rolling-back")
     Service.all_objects.update(lease="", lease_until=None, next_attempt_at=timezone.now())
     until("active")
-    assert (old.upgrade_target_id, old.upgrade) == (None, {})
+    assert handover_of(old) == (None, {})
 
 
 def test_rows_from_before_are_cleared_by_the_migration_and_by_the_loop(
@@ -158,12 +164,12 @@ def test_rows_from_before_are_cleared_by_the_migration_and_by_the_loop(
     migration.forget_handovers(models_then, None)
     for row in (old, new):
         row.refresh_from_db()
-    assert (old.upgrade, old.upgrade_target_id) == ({}, None)
+    assert handover_of(old) == (None, {})
     assert (new.upgrade, new.upgrade_target_id) == (going, old.pk)
     Service.all_objects.filter(pk=new.pk).update(upgrade={}, upgrade_target=None)
     Service.all_objects.filter(pk=old.pk).update(**left_over, next_attempt_at=timezone.now())
     until("active")
-    assert (old.upgrade, old.upgrade_target_id) == ({}, None)
+    assert handover_of(old) == (None, {})
 
 
 def test_older_rollbacks_get_the_number_from_their_note(pair: tuple[Service, Service], models_then: Any) -> None:

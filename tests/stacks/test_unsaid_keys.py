@@ -82,7 +82,7 @@ def test_each_launch_field_that_a_file_can_say_is_tried() -> None:
 def test_an_option_of_a_service_without_its_key_is_at_its_default(key: str) -> None:
     body, part = OPTIONS[key]
     docker = yaml.safe_dump({"web": body, "db": {"image": "bb:1"}})
-    other = {"hostname": "other.example.com"} if key == "external_ips" else {}
+    other: dict[str, Any] = {"hostname": "other.example.com"} if key == "external_ips" else {}
     other |= {"external_ips": ["192.0.2.9"]} if key == "hostname" else {}
     rest = yaml.safe_dump({"web": other}) if other else ""
     change = change_of((docker, yaml.safe_dump({"web": part})), (docker, rest))
