@@ -67,6 +67,7 @@ def main() -> int:
             engines.stop(engine)
         passed &= _pages(Path(folder) / "pages")
     passed &= _placement()
+    passed &= _child("bench.cli_start", "`corral`, as the portal serves it, from its start to its end, medians of 20")
     passed &= _child("bench.agents", "200 simulated agents in four processes on one portal")
     passed &= _child(
         "bench.tunnel", "The agent's tunnel against the engine's own socket, one engine, medians of 3 in turns"

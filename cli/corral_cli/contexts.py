@@ -7,9 +7,8 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from corral_cli.errors import CliError, ExitCode
 
@@ -23,8 +22,7 @@ _VARIABLES = {
 _API_PATH = re.compile(r"/v(?:1|2-beta)(?:/projects/(?P<project>[^/]+))?(?:/schemas)?/?$")
 
 
-@dataclass(frozen=True)
-class PortalAccess:
+class PortalAccess(NamedTuple):
     """A portal, and as whom and in which environment to talk to it."""
 
     url: str = ""
@@ -49,7 +47,7 @@ class PortalAccess:
         found = _API_PATH.search(url)
         project = (found.group("project") if found else "") or ""
         root = url[: found.start()] if found else url
-        return replace(self, url=root, environment=self.environment or project)
+        return self._replace(url=root, environment=self.environment or project)
 
 
 def access_from(options: Mapping[str, Any], environ: Mapping[str, str], stored: PortalAccess) -> PortalAccess:
@@ -66,7 +64,7 @@ def access_from(options: Mapping[str, Any], environ: Mapping[str, str], stored: 
     known = stored.normalized().url if stored.url else ""
     if "url" in found and PortalAccess(found["url"]).normalized().url != known:
         return PortalAccess(**found)
-    return replace(stored, **found)
+    return stored._replace(**found)
 
 
 class ContextStore:
@@ -97,7 +95,7 @@ class ContextStore:
     def save(self, name: str, access: PortalAccess) -> None:
         """Store a context and use it from now on."""
         data = self._load()
-        data["contexts"][name] = asdict(access)
+        data["contexts"][name] = access._asdict()
         data["current"] = name
         self._write(data)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from corral_cli.contexts import ContextStore, PortalAccess, access_from
 from corral_cli.output import Row, show_data
@@ -17,8 +16,7 @@ from corral_cli.waiting import DEFAULT_SECONDS, Waiter
 _NOT_SHOWN = {"links", "actions"}
 
 
-@dataclass(frozen=True)
-class CliCommand:
+class CliCommand(NamedTuple):
     """A command: which arguments it takes, and what it does."""
 
     configure: Callable[[ArgumentParser], None]

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
@@ -21,22 +20,26 @@ def printable(text: object) -> str:
     return found if found.isprintable() else "".join(each if each.isprintable() else "?" for each in found)
 
 
-@dataclass
 class UserTerminal:
     """What a command reads from and writes to."""
 
-    out: TextIO
-    err: TextIO
-    stdin: TextIO
-    environ: Mapping[str, str]
-    sleep: Callable[[float], None] = time.sleep
-    now: Callable[[], float] = time.monotonic
-    folder: str = "."
-    verbose: bool = False
-    started: float = field(default=0.0)
-
-    def __post_init__(self) -> None:
-        self.started = self.now()
+    def __init__(
+        self,
+        out: TextIO,
+        err: TextIO,
+        stdin: TextIO,
+        environ: Mapping[str, str],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
+        folder: str = ".",
+        verbose: bool = False,
+    ) -> None:
+        self.out, self.err, self.stdin = out, err, stdin
+        self.environ = environ
+        self.sleep, self.now = sleep, now
+        self.folder, self.verbose = folder, verbose
+        self.started = now()
         self._progress = ""
 
     @classmethod

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from corral_cli.errors import CliError, ExitCode
 from corral_cli.unreachable import unreachable
@@ -17,8 +16,7 @@ FILE_ANSWER_SECONDS = 900.0  # an engine unpacks a file before the portal answer
 _PIECE = 256 * 1024
 
 
-@dataclass(frozen=True)
-class HttpAnswer:
+class HttpAnswer(NamedTuple):
     """What the portal answered; names of headers are in small letters."""
 
     status: int
@@ -26,8 +24,7 @@ class HttpAnswer:
     body: bytes
 
 
-@dataclass(frozen=True)
-class FileAnswer:
+class FileAnswer(NamedTuple):
     """An answer whose body is a file: `pieces` arrive while they are read, and raise `CliError` if it breaks off."""
 
     status: int

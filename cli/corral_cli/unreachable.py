@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-
 from corral_cli.errors import CliError, ExitCode
 
 
 def unreachable(url: str, reason: object) -> CliError:
     """The error for a portal that did not answer, with what to do about it."""
+    import socket
     import ssl
     from urllib.parse import urlsplit
 

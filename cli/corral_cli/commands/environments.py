@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
 
 from corral_cli.errors import CliError, ExitCode, missing_argument
 from corral_cli.output import show_rows
@@ -35,8 +34,8 @@ def _use(session: CliSession, options: Namespace) -> int:
     if not name:
         raise CliError("Nothing is stored yet: run `corral login URL`, or set RANCHER_ENVIRONMENT.", ExitCode.USAGE)
     stored = session.store.get(name)
-    project = session.api_for(replace(stored, environment=options.name)).project
-    session.store.save(name, replace(stored, environment=project["id"]))
+    project = session.api_for(stored._replace(environment=options.name)).project
+    session.store.save(name, stored._replace(environment=project["id"]))
     text = f"{name} uses the environment {printable(project['name'])} ({project['id']})."
     session.report(text, {"context": name, "environment": project["name"], "environmentId": project["id"]})
     return ExitCode.OK

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from corral_cli.browser_login import log_in_by_browser
@@ -39,10 +38,9 @@ def _login(session: CliSession, options: Namespace) -> int:
         options.access_key or environ.get("RANCHER_ACCESS_KEY"),
         options.secret_key or environ.get("RANCHER_SECRET_KEY"),
     )
-    access = replace(access, access_key=pair[0] or "", secret_key=pair[1] or "")
+    access = access._replace(access_key=pair[0] or "", secret_key=pair[1] or "")
     if options.key and not all(pair):
-        access = replace(
-            access,
+        access = access._replace(
             access_key=session.terminal.ask_secret("Access key: ").strip(),
             secret_key=session.terminal.ask_secret("Secret key: ").strip(),
         )
@@ -54,9 +52,9 @@ def _login(session: CliSession, options: Namespace) -> int:
     projects = api.projects()
     name = options.name or urlsplit(access.url).netloc
     if access.environment:
-        access = replace(access, environment=api.project["id"])
+        access = access._replace(environment=api.project["id"])
     elif len(projects) == 1:
-        access = replace(access, environment=projects[0]["id"])
+        access = access._replace(environment=projects[0]["id"])
     session.store.save(name, access)
     text = f"Logged in to {access.url} as context {name}: {counted(len(projects), 'environment')}."
     session.report(text, {"name": name, "url": access.url, "environments": [each["name"] for each in projects]})
@@ -72,9 +70,9 @@ def _by_browser(session: CliSession, options: Namespace, access: PortalAccess) -
             "Say --key, and pipe in an API key of the console's page API; or --browser, where somebody reads this.",
             ExitCode.USAGE,
         )
-    given = log_in_by_browser(session.api_for(replace(access, access_key="", secret_key="")), session.terminal)
+    given = log_in_by_browser(session.api_for(access._replace(access_key="", secret_key="")), session.terminal)
     environment = access.environment or given.environment
-    return replace(access, access_key=given.access_key, secret_key=given.secret_key, environment=environment)
+    return access._replace(access_key=given.access_key, secret_key=given.secret_key, environment=environment)
 
 
 def _wants_token(options: Namespace, environ: Mapping[str, str]) -> bool:
@@ -90,10 +88,10 @@ def _by_token(session: CliSession, options: Namespace, access: PortalAccess) -> 
     token = job_token(terminal.environ, session.transport(), file=options.oidc_token_file, audience=audience)
     environ = terminal.environ
     place = access.environment or environ.get("CORRAL_ENVIRONMENT") or environ.get("RANCHER_ENVIRONMENT") or ""
-    access = replace(access, environment=place)
-    given = log_in_by_token(session.api_for(replace(access, access_key="", secret_key="")), terminal, token, place)
+    access = access._replace(environment=place)
+    given = log_in_by_token(session.api_for(access._replace(access_key="", secret_key="")), terminal, token, place)
     terminal.note(f"The key ends in {given.minutes} minute{'' if given.minutes == 1 else 's'}.")
-    return replace(access, access_key=given.access_key, secret_key=given.secret_key)
+    return access._replace(access_key=given.access_key, secret_key=given.secret_key)
 
 
 def _logout_arguments(parser: ArgumentParser) -> None:

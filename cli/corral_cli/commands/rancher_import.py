@@ -63,7 +63,7 @@ def _import(session: CliSession, options: Namespace) -> int:
     seconds = float(options.timeout or DEFAULT_SECONDS)
 
     def api_inside(environment: str) -> PortalApi:
-        return session.api_for(replace(portal, environment=environment))
+        return session.api_for(portal._replace(environment=environment))
 
     run = RancherImport(
         old,
