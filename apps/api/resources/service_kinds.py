@@ -6,9 +6,10 @@ from typing import Any
 
 from apps.api.resources.services import ServiceResource
 from apps.api.wire.context import ApiCaller
+from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import ALWAYS_ACTIVE, Link, Resource
-from apps.api.wire.roles import READ_ONLY
+from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
 from apps.stacks.models import ServiceMember
 from apps.stacks.selectors import service_members
 
@@ -104,3 +105,15 @@ class ServiceExposeMapResource(Resource):
     def rows(self, caller: ApiCaller) -> Any:
         """Those of the services that the caller sees."""
         return service_members(caller.environments())
+
+
+class ScalePolicyResource(EmbeddedResource):
+    """Between how many containers a service has as many as fit."""
+
+    name = "scalePolicy"
+    roles = OPERATOR_INPUT
+    own_fields = parse_fields("""
+        increment int cu =1 1..1000
+        max       int cu =1 1..1000
+        min       int cu * 1..1000
+    """)

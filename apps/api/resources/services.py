@@ -348,18 +348,6 @@ class ServiceResource(Resource):
         return with_lock_state(caller, row, action, super().verdict(caller, row, action))
 
 
-class ScalePolicyResource(EmbeddedResource):
-    """Between how many containers a service has as many as fit."""
-
-    name = "scalePolicy"
-    roles = OPERATOR_INPUT
-    own_fields = parse_fields("""
-        increment int cu =1 1..1000
-        max       int cu =1 1..1000
-        min       int cu * 1..1000
-    """)
-
-
 class ServiceConsumeMapResource(Resource):
     """A service's link to another, read-only."""
 
