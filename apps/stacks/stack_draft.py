@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -169,7 +170,7 @@ def _kept_scales(now: StackNow, wanted: Mapping[str, ServiceState]) -> tuple[str
         for each in open_ones
         if each.scale != 1
         and has_containers(each.options.kind, each.unit.primary.image)
-        and not (each.scale_policy or wanted[each.name].scale_policy or is_global(each.unit.primary))
+        and not (each.scale_policy or wanted[each.name].scale_policy or is_global(wanted[each.name].unit.primary))
     )
 
 
@@ -259,8 +260,12 @@ def setting_columns(row: Service, change: ServiceChange) -> dict[str, Any]:
     changed |= {name: changed[name] or None for name in ("scale_policy", "schedule") if name in changed}
     if (after.verdict_settings or {}) != (before.verdict_settings or {}):
         changed["verdict_settings"] = after.verdict_settings or None
+    if is_global(after.unit.primary):
+        changed.pop("scale", None)
     options = after.options if after.options != before.options else None
-    columns = service_columns(row, options=options, **changed)
+    then = copy(row)  # how many containers there may be is decided by its labels then, and not by those of today
+    then.spec = after.unit.primary.to_json()
+    columns = service_columns(then, options=options, **changed)
     if change.what == UPDATE and after.unit != before.unit:  # of a service without containers: nothing is made from it
         primary, _none = check_unit(row.name, after.unit.primary, ())
         columns |= {"spec": primary.to_json(), "image": primary.image[:512]}

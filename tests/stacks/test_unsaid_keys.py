@@ -143,3 +143,18 @@ def test_the_upgrade_brings_the_defaults_and_the_preview_says_so(
     go()
     web.refresh_from_db()
     assert (web.description, web.metadata, web.scale) == ("front", {"a": 1}, 2)
+
+
+def test_a_service_comes_to_each_host_by_a_file_and_back_to_a_number(
+    shop: Stack, actor_of: Any, go: Callable[[], str]
+) -> None:
+    bob = actor_of("bob")
+    label = "labels: {io.rancher.scheduler.global: 'true'}"
+    for docker, rancher, scale in (
+        (BEFORE.replace("'bb:local', links", f"'bb:local', {label}, links"), RANCHER, 2),
+        (BEFORE, RANCHER.replace("scale: 2", "scale: 3"), 3),
+    ):
+        stack_upgrade(shop, files(docker_compose=docker, rancher_compose=rancher), actor=bob)
+        assert go() == "upgraded"
+        web = Service.all_objects.get(stack=shop, name="web")
+        assert (web.scale, "io.rancher.scheduler.global" in web.config.labels) == (scale, scale == 2)
