@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from apps.containers.docker_api.calls import CALLS
 from apps.containers.launch import values
 from tests.linear.pattern_steps import Matcher, parse, worst_growth
 
@@ -30,6 +31,7 @@ NOT_WRITTEN_OUT = {
     "agent/corral_agent/simulated/api/server.py",  # the table `_ROUTES`, collected below
     "apps/console/components/user_agents.py",  # the table `_BROWSERS`, collected below
     "apps/containers/launch/values.py",  # put together of two parts, collected from the module
+    "apps/containers/docker_api/calls.py",  # likewise, one for each call
     "apps/stacks/verdict/error_pattern.py",  # people's own, of which `check_pattern` counts the ways to match
     "apps/core/fields.py",  # `text(pattern=...)`, collected where it is called
     "apps/core/defaults.py",  # so are those of settings
@@ -153,6 +155,8 @@ def _used_in(place: str, call: ast.Call, names: dict[int, str], methods: dict[st
 def _tables() -> Iterator[Used]:
     """Patterns that are put together, and those in tables of tuples: every text in them that looks like one."""
     yield Used("apps/containers/launch/values.py", values._REFERENCE.pattern, "fullmatch", values._REFERENCE.flags)
+    for call in CALLS:
+        yield Used("apps/containers/docker_api/calls.py", call.pattern.pattern, "fullmatch", call.pattern.flags)
     for place in ("agent/corral_agent/simulated/api/server.py", "apps/console/components/user_agents.py"):
         for node in ast.walk(ast.parse((ROOT / place).read_text())):
             text = node.value if isinstance(node, ast.Constant) else None

@@ -9,8 +9,8 @@ from typing import Any
 from apps.hosts.affinity import CONTAINER_LABEL, HOST_LABEL, PREFIX, STACK_SERVICE_LABEL
 from apps.stacks.compose import value_formats
 
-_CONSTRAINT = re.compile(r"\s*node\.labels\.([^=!,\s]+)\s*(==|!=)\s*([^,]+?)\s*")
-_ALWAYS_TRUE = re.compile(r"\s*node\.platform\.os\s*==\s*linux\s*")
+_CONSTRAINT = re.compile(r"node\.labels\.([^=!,\s]+)\s*(==|!=)([^,]+)")
+_ALWAYS_TRUE = re.compile(r"node\.platform\.os\s*==\s*linux")
 _REMEDY = "give hosts a label, and write node.labels.NAME==VALUE or !="
 # The names are filled in where a container is placed, so that a stack made from an export has rules of its own.
 _ITSELF = f"{STACK_SERVICE_LABEL}=${{stack_name}}/${{service_name}}"
@@ -39,12 +39,13 @@ def join_rules(before: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str
 
 def _constraints(value: Any) -> Iterator[tuple[str, str]]:
     for text in value_formats.as_texts(value or []):
-        found = _CONSTRAINT.fullmatch(text)
-        if found is None and not _ALWAYS_TRUE.fullmatch(text):
+        found = _CONSTRAINT.fullmatch(text.strip())
+        value = found[3].strip() if found else ""
+        if not value and not _ALWAYS_TRUE.fullmatch(text.strip()):
             why = f"`placement.constraints`: {text[:60]!r} cannot be checked here"
             raise UnsupportedPlacement(f"{why}: {_REMEDY}")
         if found is not None:
-            yield HOST_LABEL if found[2] == "==" else f"{HOST_LABEL}_ne", f"{found[1]}={found[3]}"
+            yield HOST_LABEL if found[2] == "==" else f"{HOST_LABEL}_ne", f"{found[1]}={value}"
 
 
 def _most(value: Any) -> Iterator[tuple[str, str]]:
