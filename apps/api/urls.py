@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path, re_path, resolve
 
 from apps.api import resources, v2beta
 from apps.api.catalog import CatalogView
+from apps.api.container_proxy import ContainerProxyView
 from apps.api.deploy_webhooks import DeployWebhookView
 from apps.api.metrics.response import metrics_response
 from apps.api.openapi.document import openapi_response
@@ -46,6 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", root_page),
     re_path(r"^v1/scripts/(?!transform/?$)(?P<token>[^/]+)/?$", registration_script),
     re_path(r"^(?P<path>metrics)/?$", ApiView.as_view()),
+    re_path(r"^v1/container-proxy(?:/(?P<path>.*))?$", ContainerProxyView.as_view()),
     re_path(r"^v1/registers/?$", AgentRegistrationView.as_view()),
     re_path(r"^v1/devicelogins/?$", DeviceLoginView.as_view()),
     re_path(r"^v1/devicelogins/token/?$", DeviceTokenView.as_view()),

@@ -10,74 +10,15 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user
-from django.http import HttpRequest
-from django.utils import timezone
 
-from apps.accounts.login.open_mode import open_mode_user, open_mode_user_at
-from apps.accounts.login.store import SessionStore
-from apps.accounts.models import ApiKey, Session, User
-from apps.accounts.selectors import find_usable_key, key_refusal
+from apps.accounts.login.open_mode import open_mode_user_at
+from apps.accounts.selectors import find_usable_key
 from apps.accounts.services import record_key_use
-from apps.environments.actor import (
-    Actor,
-    actor_of_anonymous,
-    actor_of_key,
-    actor_of_user,
-)
-from apps.environments.models import SocketTicket
-from apps.environments.services import ticket_redeem
+from apps.environments.socket_credentials import SocketCredentials, credentials_of_ticket, session_user
 from apps.realtime.origin import Scope, client_address, header
 
 CACHE_SECONDS = 1.0
 _MAX_CACHED = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class SocketCredentials:
-    """What a socket was opened with, kept to be checked again; at most one of the first three fields is set.
-
-    `login_session` is the session in which the ticket of an account was issued; `via_open_mode` means an anonymous
-    visitor, who acts as the open-mode account while access control is off.
-    """
-
-    session: str = ""
-    account: int | None = None
-    key: int | None = None
-    address: str = ""
-    ticket: SocketTicket | None = None
-    login_session: int | None = None
-    via_open_mode: bool = False
-
-    def actor(self) -> Actor | None:
-        """The actor as of now; None once logged out, deactivated, or when the key is no longer valid."""
-        if self.key is not None:
-            key = ApiKey.objects.select_related("account").filter(pk=self.key).first()
-            usable = key is not None and not key_refusal(key, self.address)
-            return actor_of_key(key, "api", address=self.address) if key is not None and usable else None
-        if self.via_open_mode or self.login_session is not None:
-            return self._delegated_actor()
-        user = _session_user(self.session) if self.session else User.objects.filter(pk=self.account or 0).first()
-        if user is None or not user.is_active:
-            return None
-        return actor_of_user(user, "console", address=self.address)
-
-    def cache_key(self, environment_id: int | None) -> tuple[Any, ...]:
-        """The key under which permissions in an environment are cached."""
-        return (self.session, self.account, self.key, self.login_session, self.via_open_mode, environment_id)
-
-    def _delegated_actor(self) -> Actor | None:
-        """The actor behind open mode or a ticket, while open mode or the session of the ticket lasts."""
-        if self.via_open_mode:
-            user = open_mode_user()
-            return actor_of_anonymous(user, "console", address=self.address) if user is not None else None
-        login_row = (
-            Session.objects.select_related("account")
-            .filter(pk=self.login_session or 0, expires__gt=timezone.now())
-            .first()
-        )
-        user = login_row.account if login_row is not None else None
-        return actor_of_user(user, "console", address=self.address) if user is not None and user.is_active else None
 
 
 def authenticate(scope: Scope, verb: str) -> SocketCredentials | None:
@@ -86,13 +27,13 @@ def authenticate(scope: Scope, verb: str) -> SocketCredentials | None:
     query = scope["query"]
     ticket_token = query.get("ticket") or query.get("token")
     if ticket_token:
-        return _ticket_credentials(ticket_token, verb, address)
+        return credentials_of_ticket(ticket_token, verb, address)
     authorization = header(scope, "authorization")
     if authorization:  # as on v1, a wrong key is an anonymous caller in open mode, not an error
         return _key_credentials(authorization, address) or _anonymous_credentials(scope, address)
     # Cookies count only together with an Origin, which the Origin check has compared by now.
     session = _session_cookie(scope) if header(scope, "origin") else ""
-    credentials = SocketCredentials(session=session, address=address) if session and _session_user(session) else None
+    credentials = SocketCredentials(session=session, address=address) if session and session_user(session) else None
     return credentials or _anonymous_credentials(scope, address)
 
 
@@ -101,14 +42,6 @@ def _anonymous_credentials(scope: Scope, address: str) -> SocketCredentials | No
     if header(scope, "x-enforce-authentication").lower() == "true" or open_mode_user_at(header(scope, "host")) is None:
         return None
     return SocketCredentials(address=address, via_open_mode=True)
-
-
-def _ticket_credentials(ticket_token: str, verb: str, address: str) -> SocketCredentials | None:
-    ticket = ticket_redeem(ticket_token, verb)
-    if ticket is None:
-        return None
-    account = None if ticket.key_id else ticket.account_id
-    return SocketCredentials("", account, ticket.key_id, address, ticket, ticket.session_id, ticket.via_open_mode)
 
 
 def _key_credentials(authorization: str, address: str) -> SocketCredentials | None:
@@ -132,14 +65,6 @@ def _session_cookie(scope: Scope) -> str:
     except CookieError:
         return ""
     return morsel.value if morsel else ""
-
-
-def _session_user(session: str) -> User | None:
-    """The user of a session as Django finds it: alive, and with the hash of the current password."""
-    request = HttpRequest()
-    request.session = SessionStore(session)
-    user = get_user(request)
-    return user if isinstance(user, User) else None
 
 
 @dataclass(frozen=True, slots=True)

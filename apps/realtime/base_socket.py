@@ -23,10 +23,10 @@ from apps.core.models import Managed
 from apps.environments.actor import Actor
 from apps.environments.models import OpenSocket
 from apps.environments.services import socket_register, socket_unregister, sockets_heartbeat
+from apps.environments.socket_credentials import SocketCredentials
 from apps.realtime.authentication import (
     CACHE_SECONDS,
     PermissionSnapshot,
-    SocketCredentials,
     authenticate,
     cached_permissions,
     load_permissions,

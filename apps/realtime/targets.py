@@ -7,8 +7,8 @@ from django.http import QueryDict
 from apps.containers.models import Container
 from apps.core.ids import row_number
 from apps.environments.actor import Actor
+from apps.environments.socket_credentials import SocketCredentials
 from apps.hosts.models import Host
-from apps.realtime.authentication import SocketCredentials
 from apps.realtime.base_socket import NOT_FOUND, SocketRejected
 
 

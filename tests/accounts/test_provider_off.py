@@ -15,7 +15,7 @@ from apps.accounts.providers import services
 from apps.accounts.services import key_create
 from apps.control.models import AuditEntry
 from apps.environments.actor import actor_of_user
-from apps.realtime.authentication import SocketCredentials
+from apps.environments.socket_credentials import SocketCredentials
 
 IsAccepted = Callable[[], bool]
 

@@ -21,10 +21,10 @@ from apps.drivers.base import LogLine, StatsSample
 from apps.environments.models import Environment, SocketTicket
 from apps.environments.roles import ROLES
 from apps.environments.services import account_key_create, ticket_issue
+from apps.environments.socket_credentials import SocketCredentials
 from apps.hosts.models import Host
 from apps.realtime import authentication, targets
 from apps.realtime.authentication import (
-    SocketCredentials,
     authenticate,
     cached_permissions,
     load_permissions,

@@ -89,6 +89,7 @@ DEVIATIONS = {
     **dict.fromkeys(  # not in v1: read about images
         ("imagePrune", "imageDetails", "imageBuildLog", "importedImages"), CONTRACT["statsAccess"]
     ),
+    "containerProxy": CONTRACT["containerExec"],  # in v1, but no type of it that a role's table has
     "portForwardInput": CONTRACT["containerExec"],  # not in v1: a port of a container through the portal
     "removeImageInput": CONTRACT["logConfig"] | {"restricted": "r"},  # not in v1
     "dockerHealthCheck": CONTRACT["logConfig"],  # not in v1: the engine's own check

@@ -20,7 +20,7 @@ ACTIONS = {
     "adoptionCandidate": "adopt preview",
     "apiKey": "activate deactivate purge remove update",
     "certificate": "remove update",
-    "container": "execute logs portforward purge remove restart start stop unpause update",
+    "container": "execute logs portforward proxy purge remove restart start stop unpause update",
     "dnsService": (
         "activate addservicelink cancelrollback cancelupgrade continueupgrade deactivate finishupgrade lock purge "
         "remove removeservicelink restart restore returntorevision rollback runnow setservicelinks undo unlock "

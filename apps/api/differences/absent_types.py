@@ -27,9 +27,7 @@ ABSENT_TYPES = {
     "A provider of log-ins that is not offered": "azureadconfig",
     "Images are built elsewhere": "dockerBuild",
     "Images are what engines have; the pull of one is a `pullTask` or `imagePull`": "image",
-    "An HTTP request or a console through the portal: a shell by `execute` is what there is": (
-        "containerProxy instanceConsole instanceConsoleInput"
-    ),
+    "A console through the portal: a shell by `execute` is what there is": "instanceConsole instanceConsoleInput",
     "A setting's value in force is its field `activeValue`": "activeSetting",
     "Labels are a field of containers, services and hosts": "label",
     "Documentation of fields: this page and the OpenAPI document": "fieldDocumentation typeDocumentation",

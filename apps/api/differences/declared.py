@@ -62,7 +62,7 @@ haproxyConfig, loadBalancerConfig, loadBalancer* | field * | settings of HAProxy
 * | filter * | what is computed cannot be filtered by, and what is a column can; unknown filters are ignored, as in v1
 * | action allocate, action deallocate, action migrate, action error, action update*healthy, action
     updatereinitializing, action bootstrap | steps of Rancher's own processes, which no client calls
-* | action console, action proxy | a shell by `execute` is what there is
+* | action console | a shell by `execute` is what there is
 container | action setlabels | labels are changed by an upgrade, as engines cannot change them
 * | action snapshot, action reverttosnapshot, action restorefrombackup, action backup | no storage driver here makes
     snapshots

@@ -60,6 +60,17 @@ def _port_forward(caller: ApiCaller, row: Container, data: Data) -> Data:
     return {**answer, "url": answer["url"].removesuffix("/v1/") + "/ws/forward"}
 
 
+def _proxy(caller: ApiCaller, row: Container, data: Data) -> Data:
+    """A ticket for one HTTP request to a port of the container."""
+    if data.get("scheme") == "https":
+        raise Invalid("scheme", "InvalidOption", "Requests are passed on as http only; forward the port for https.")
+    if not (allowed := shell_verdict(caller.actor, row)):
+        raise Forbidden(allowed.reason)
+    enforce_shell_policy(row)
+    answer = issue_socket_ticket(caller, row, "proxy", "", port=check_port(data.get("port", 80)))
+    return {**answer, "url": f"{caller.base}/v1/container-proxy/"}
+
+
 def _requested_host(context: RowContext) -> str | None:
     key = context.row.requested_host_id
     return wire_id("h", key) if key else None
@@ -95,6 +106,18 @@ class PortForwardInputResource(EmbeddedResource):
     name = "portForwardInput"
     roles = TypeRoles(user="r", admin="r", environment={"view": "r", "exec": "c"})
     own_fields = parse_fields("port int c * 1..65535")
+
+
+class ContainerProxyResource(EmbeddedResource):
+    """Which port of a container an HTTP request is wanted to."""
+
+    name = "containerProxy"
+    plural = "containerProxys"
+    roles = TypeRoles(user="r", admin="r", environment={"view": "r", "exec": "c"})
+    own_fields = parse_fields("""
+        port   int  c =80 0..65535
+        scheme enum c ="http" :http|https
+    """)
 
 
 class ContainerLogsResource(EmbeddedResource):
@@ -154,6 +177,7 @@ class ContainerResource(Resource):
         "stop": Action(_stop, "instanceStop", "container"),
         "logs": Action(_logs, "containerLogs", "hostAccess", "logs", frozenset({"running", "stopped", "stopping"})),
         "execute": Action(_execute, "containerExec", "hostAccess", "exec", frozenset({"running"})),
+        "proxy": Action(_proxy, "containerProxy", "hostAccess", "exec", frozenset({"running"})),
         "portforward": Action(_port_forward, "portForwardInput", "hostAccess", "exec", frozenset({"running"})),
     }
     links = {

@@ -38,7 +38,7 @@ class Dialect:
 
 _SHARED = """
 account addOutputsInput addRemoveServiceLinkInput apiKey blkioDeviceOption certificate changeSecretInput composeConfig
-composeConfigInput containerExec containerLogs hostAccess identity image instanceHealthCheck instanceStop
+composeConfigInput containerExec containerLogs containerProxy hostAccess identity image instanceHealthCheck instanceStop
 inServiceUpgradeStrategy ipAddress launchConfig loadBalancerCookieStickinessPolicy logConfig machine mount network
 password physicalHost port projectMember publicEndpoint pullTask recreateOnQuorumStrategyConfig register
 registrationToken registry registryCredential registryTest registryTestInput restartPolicy rollingRestartStrategy
