@@ -141,7 +141,7 @@ def test_responses_do_not_wait_for_the_reconcile(api: ApiClient, host: Any):
     run_until_idle()
     found = api.get(f"containers/{made['id']}")
     assert (found["state"], found["transitioning"], found["transitioningMessage"]) == ("running", "no", None)
-    assert {"stop", "restart", "update", "execute", "logs", "portforward"} == set(found["actions"])
+    assert {"stop", "restart", "update", "execute", "logs", "portforward", "proxy"} == set(found["actions"])
     stopping = api.post(found["actions"]["stop"], {"timeout": 1, "remove": False})
     assert (stopping.status, stopping["state"], stopping["transitioning"]) == (202, "stopping", "yes")
     run_until_idle()
