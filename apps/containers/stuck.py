@@ -91,7 +91,7 @@ def _choose_other_port(
         engine.remove(external_id)
         raise OtherPort(f"{row.name} is created once more with another port: {why}", status) from None
     if not row.keep_running or row.native:
-        raise EngineConflict(f"{why} It was published there before: stop that, or make the container anew.") from None
+        raise EngineConflict(f"{why} It was published there before: stop that, or recreate the container.") from None
     status |= {ANEW: why[:200], KEPT_VOLUMES: _anonymous_volumes(row, seen)}
     raise ToBeMadeAnew(f"{row.name} is recreated with another port: {why}", status) from None
 

@@ -17,9 +17,9 @@ _CANCEL_UPGRADE = Remedy(_("Cancel the upgrade first, or wait until it is done."
 _CANCEL_ROLLBACK = Remedy(_("Cancel the rollback first, or wait until it is done."), first="cancelrollback")
 _RESTORE_FIRST = Remedy(_("Restore it first."), first="restore")
 _AWAIT_REMOVAL = Remedy(_("Wait until it is removed, then restore it."))
-_CREATE_ANEW = Remedy(_("Create it anew: it cannot be restored any more."))
+_CREATE_AGAIN = Remedy(_("Create it again: it can no longer be restored."))
 _START_AGAIN = Remedy(_("Start it again first; its activity says what failed."), first="activate")
-_DELETE_BROKEN = Remedy(_("Its activity says what failed. Delete it, and create it anew."), first="remove")
+_DELETE_BROKEN = Remedy(_("Its activity says what failed. Delete it and create it again."), first="remove")
 _NOT_REMOVED = Remedy(_("There is nothing to restore: it is not removed."))
 _DELETE_FIRST = Remedy(_("Delete it first."), first="remove")
 _NO_UPGRADE = Remedy(_("There is no upgrade under way. An earlier revision comes back from the list of revisions."))
@@ -51,7 +51,7 @@ _OUT_OF = {
     "removing": _AWAIT_REMOVAL,
     "removed": _RESTORE_FIRST,
     "restoring": Remedy(_("Wait until it is restored.")),
-    "purging purged": _CREATE_ANEW,
+    "purging purged": _CREATE_AGAIN,
 }
 _OF_ACTIONS = {
     "activate": {
