@@ -59,6 +59,24 @@ def _without_values(found: dict[str, Any]) -> dict[str, Any]:
     return {**found, **hidden}
 
 
+def with_hidden_values(sent: Any, current: LaunchConfig | None) -> Any:
+    """What was sent of a configuration, with the present values of what was hidden when it was read.
+
+    For callers who may not see values: they read null and send it back, which must not empty what they could not see.
+    An empty object does.
+    """
+    if current is None or not isinstance(sent, Mapping):
+        return sent
+    found, now = dict(sent), current.to_wire()
+    if "environment" in sent and sent["environment"] is None:
+        found["environment"] = now["environment"]
+    log, known = sent.get("logConfig"), now["logConfig"]
+    if isinstance(log, Mapping) and "config" in log and log["config"] is None and known:
+        is_same = log.get("driver") == known["driver"]
+        found["logConfig"] = {**log, "config": known["config"] if is_same else None}
+    return found
+
+
 def _from_extra(name: str) -> Callable[[RowContext], Any]:
     return lambda context: context.extra["config"].get(name)
 

@@ -100,6 +100,8 @@ def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
     kind = find_resource("inServiceUpgradeStrategy")
     strategy = validate_body(kind.fields if kind else (), sent, "c")
     field = f"{_AT}secondaryLaunchConfigs"
+    if "values" not in caller.actor.permissions(row.environment_id):
+        strategy = _with_hidden_values(row, strategy)
     sidekicks = launch.parse_sidekicks(strategy.get("secondaryLaunchConfigs") or (), field)
     is_whole = bool(strategy.get("replaceSidekicks"))
     unknown = [each.name for each in sidekicks if each.name not in {known.name for known in row.sidekicks}]
@@ -124,6 +126,17 @@ def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
         is_whole=is_whole,
         balancer=_settings(row, primary) if primary else None,
     )
+
+
+def _with_hidden_values(row: Service, strategy: Mapping[str, Any]) -> dict[str, Any]:
+    """The strategy with what its caller could not see of the service's configurations as it is."""
+    known = {each.name: each.config for each in row.sidekicks}
+    sidekicks = [
+        launch.with_hidden_values(each, known.get(str(each.get("name"))) if isinstance(each, Mapping) else None)
+        for each in strategy.get("secondaryLaunchConfigs") or ()
+    ]
+    primary = launch.with_hidden_values(strategy.get("launchConfig"), row.config)
+    return {**strategy, "launchConfig": primary, "secondaryLaunchConfigs": sidekicks}
 
 
 def continue_upgrade(caller: ApiCaller, row: Service, _data: Data) -> None:
