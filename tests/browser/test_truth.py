@@ -81,7 +81,7 @@ def test_a_crash_loop_is_red_with_its_reason_and_its_restarts(page: Page, api: A
     page.goto(path_of(stack))
     expect(page.locator("#main tr .state.is-good")).to_have_count(0)
     page.goto(f"{path_of(service)}/activity")
-    expect(page.get_by_role("heading", name="Repairs")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="Container events")).to_be_visible(timeout=30_000)
     expect(page.locator("#main .events")).to_contain_text("exit code 7")
     api.delete(stack)
 

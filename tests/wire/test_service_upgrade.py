@@ -43,6 +43,14 @@ def upgrade(api: ApiClient, row: Any, **strategy: Any) -> Any:
     return api.post(f"services/{row['id']}?action=upgrade", {"inServiceStrategy": body})
 
 
+def test_a_note_is_kept_with_the_revision(api: ApiClient, web: Any) -> None:
+    upgrade(api, web(), note="  for the new banner ")
+    newest = api.get(f"services/{web()['id']}/revisions?sort=number&order=desc")["data"][0]
+    assert newest["note"] == "for the new banner"
+    refused = upgrade(api, web(), note="x" * 501)
+    assert (refused.status, refused["code"]) == (422, "MaxLengthExceeded")
+
+
 def test_upgrade_and_finish(api: ApiClient, web: Any) -> None:
     row = web()
     assert "upgrade" in row["actions"]

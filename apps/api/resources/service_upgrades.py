@@ -62,6 +62,7 @@ class InServiceUpgradeStrategyResource(EmbeddedResource):
         intervalMillis                int                          c =2000 100..86400000
         launchConfig                  launchConfig                 c
         minReadySeconds               int                          c 0..3600
+        note                          string                       c 0..500
         previousLaunchConfig          launchConfig                 r
         previousSecondaryLaunchConfigs array[secondaryLaunchConfig] r
         replaceSidekicks              boolean                      c =false
@@ -123,6 +124,7 @@ def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
             min_ready=strategy.get("minReadySeconds"),
         ),
         at=f"{_AT}launchConfig.",
+        note=strategy.get("note") or "",
         is_whole=is_whole,
         balancer=_settings(row, primary) if primary else None,
     )
