@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-GUIDES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/development.md", "docs/glossary.md")
+INDEX = "docs/README.md"
+GUIDES = ("README.md", "CONTRIBUTING.md", INDEX, "docs/architecture.md", "docs/development.md", "docs/glossary.md")
 EXAMPLES = {
     "docs/howto/add-a-page.md: apps/console/containers/images.py",
     "docs/howto/add-a-page.md: templates/console/images.html",
@@ -21,7 +22,8 @@ _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
 def guides(root: Path) -> list[Path]:
-    return [root / name for name in GUIDES] + sorted((root / "docs/howto").glob("*.md"))
+    tasks = [page for folder in ("howto", "operate", "reference") for page in (root / "docs" / folder).glob("*.md")]
+    return [root / name for name in GUIDES] + sorted(tasks)
 
 
 @pytest.mark.parametrize("pattern", [_PATH, _LINK], ids=["paths", "links"])
@@ -34,3 +36,11 @@ def test_every_file_that_a_guide_names_exists(root: Path, pattern: re.Pattern[st
         if not ((root if pattern is _PATH else page.parent) / name).exists()
     ]
     assert missing == []
+
+
+def test_every_page_is_in_the_list_of_guides_which_the_readme_leads_to(root: Path) -> None:
+    """What nobody can find from the README was written for nobody; decisions are listed by their folder."""
+    listed = {(root / "docs" / name).resolve() for name in _LINK.findall((root / INDEX).read_text())}
+    pages = {page.resolve() for page in (root / "docs").rglob("*.md")} - {(root / INDEX).resolve()}
+    assert sorted(page.name for page in pages - listed if page.parent.name != "adr") == []
+    assert f"]({INDEX})" in (root / "README.md").read_text()
