@@ -1,4 +1,4 @@
-"""WordPress of the library on a real engine, as a client of the catalog's API launches and upgrades it."""
+"""WordPress and Jenkins of the library on a real engine, launched and upgraded by a client of the catalog's API."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from tests.engine import PrivateEngine, remove_all_containers
 
 pytestmark = pytest.mark.docker
 
-SERVE = "httpd -p {port} -h /www; trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"
+SERVE = (
+    "mkdir -p /www; echo > /www/login; httpd -p {port} -h /www;"
+    " trap 'exit 0' TERM; while :; do sleep 3600 & wait $!; done"
+)
 IMAGES = {
     "wordpress:6.6.2-apache": 80,
     "wordpress:6.7.1-apache": 80,
     "mariadb:11.4.3": 3306,
     "mariadb:11.4.4": 3306,
+    "jenkins/jenkins:2.462.3-lts-jdk17": 8080,
+    "jenkins/jenkins:2.479.2-lts-jdk17": 8080,
 }
-"""What the two versions run, with the ports that their health checks connect to."""
+"""What two versions of each run, with the ports that their health checks connect to."""
 OLD, NEW = ("mariadb:11.4.3", "wordpress:6.6.2-apache"), ("mariadb:11.4.4", "wordpress:6.7.1-apache")
 Listed = Callable[[str], dict[str, dict[str, Any]]]
 
@@ -39,15 +44,15 @@ def _images(engine: PrivateEngine, terminal: docker.APIClient, _clean_engine: No
         terminal.remove_image(tag)
 
 
-def version(api: Api, number: int) -> Any:
-    """A version of the template, as soon as the library has been read."""
-    path = f"{api.base}/v1-catalog/templates/library:wordpress:{number}"
-    wait_until(lambda: api.call("GET", path).ok, seconds=60, what="the library's WordPress")
+def first_version(api: Api, template: str) -> Any:
+    """The oldest version of a template, as soon as the library has been read."""
+    path = f"{api.base}/v1-catalog/templates/library:{template}:0"
+    wait_until(lambda: api.call("GET", path).ok, seconds=60, what=f"the library's {template}")
     return api.get(path)
 
 
-def running(listed_containers: Listed) -> tuple[str, ...]:
-    found = listed_containers("blog_").values()
+def running(listed_containers: Listed, prefix: str = "blog_") -> tuple[str, ...]:
+    found = listed_containers(prefix).values()
     return tuple(sorted(each["Image"] for each in found if each["State"] == "running"))
 
 
@@ -71,7 +76,7 @@ def passwords(terminal: docker.APIClient, listed_containers: Listed) -> set[str]
 def test_wordpress_is_launched_upgraded_and_rolled_back(
     api: Api, terminal: docker.APIClient, listed_containers: Listed
 ) -> None:
-    first = version(api, 0)
+    first = first_version(api, "wordpress")
     answers = {each["variable"]: each["default"] for each in first["questions"]}
     assert answers == {"http_port": "8080", "db_password": ""}
     answers["http_port"] = str(free_port())
@@ -100,3 +105,36 @@ def test_wordpress_is_launched_upgraded_and_rolled_back(
     assert passwords(terminal, listed_containers) == {password}
     api.delete(back)
     api.until_state(back, "removed", "purged", seconds=60)
+
+
+def test_jenkins_is_launched_upgraded_and_rolled_back_with_its_home(
+    api: Api, terminal: docker.APIClient, listed_containers: Listed
+) -> None:
+    first = first_version(api, "jenkins")
+    answers = {each["variable"]: each["default"] for each in first["questions"]}
+    assert answers == {"http_port": "8080", "agent_port": "50000", "heap": "1024"}
+    answers |= {"http_port": str(free_port()), "agent_port": str(free_port())}
+    made = api.create(
+        "environments", name="build", externalId=f"catalog://{first['id']}", environment=answers, startOnCreate=True
+    )
+    (home,) = _homes(api, made, terminal, listed_containers, "jenkins/jenkins:2.462.3-lts-jdk17", "active")
+
+    ((text, link),) = first["upgradeVersionLinks"].items()
+    assert text == "2.479.2"
+    wanted = f"catalog://{api.get(link)['id']}"
+    seen = api.act(api.reload(made), "previewupgrade", externalId=wanted)
+    api.act(api.reload(made), "upgrade", externalId=wanted, basedOn=seen["basedOn"])
+    assert _homes(api, made, terminal, listed_containers, "jenkins/jenkins:2.479.2-lts-jdk17", "upgraded") == {home}
+    api.act(api.reload(made), "rollback")
+    assert _homes(api, made, terminal, listed_containers, "jenkins/jenkins:2.462.3-lts-jdk17", "active") == {home}
+    api.delete(made)
+    api.until_state(made, "removed", "purged", seconds=60)
+
+
+def _homes(api: Api, stack: Any, terminal: docker.APIClient, listed: Listed, image: str, state: str) -> set[str]:
+    """The volumes that are Jenkins' home, once the stack has the state and runs the image alone."""
+    api.until_state(stack, state, seconds=120)
+    wait_until(lambda: running(listed, "build_") == (image,), seconds=60, what=image)
+    found = [each for each in listed("build_").values() if each["State"] == "running"]
+    mounts = [mount for each in found for mount in terminal.inspect_container(each["Id"])["Mounts"]]
+    return {str(mount["Name"]) for mount in mounts if mount["Destination"] == "/var/jenkins_home"}

@@ -93,4 +93,4 @@ def test_a_client_lists_reads_and_enters_what_is_the_environment_s(docker: Run, 
 def test_a_client_says_why_it_is_refused(docker: Run, containers: Any, words: str, reason: str):
     done = docker(*words.format(mine=containers.mine, theirs=containers.theirs).split())
     assert done.returncode
-    assert f"Error response from daemon: {reason}" in done.stderr
+    assert f": {reason}" in done.stderr  # what stands before it differs between clients
