@@ -35,6 +35,7 @@ _PROGRAMS = {  # for the managed network, with Debian's packages that have them
     "wireguard-go": "wireguard-go",
 }
 _STDLIB = f"opt/python/lib/python{sys.version_info.major}.{sys.version_info.minor}"
+_PACKAGES_FOLDER = f"{_STDLIB}/site-packages"
 _EXCLUDED_DIRS = {
     *(
         "__pycache__",
@@ -56,6 +57,7 @@ _COMPILE_TIMEOUT = 300
 ENTRYPOINT = ["/opt/python/bin/python3", "-OO", "-X", "no_debug_ranges", "-m", "corral_agent"]
 ENVIRONMENT = [
     "LD_LIBRARY_PATH=/opt/lib",
+    f"PYTHONPATH=/{_PACKAGES_FOLDER}",  # Debian's own Python does not look there by itself
     "PYTHONUNBUFFERED=1",
     "PYTHONDONTWRITEBYTECODE=1",
     "MALLOC_ARENA_MAX=1",
@@ -134,10 +136,10 @@ def _copy_files(root: Path) -> None:
     for path in _python_files(stdlib):
         _copy(path, root / _STDLIB / path.relative_to(stdlib))
     for path, name in _packages():
-        _copy(path, root / _STDLIB / "site-packages" / name)
+        _copy(path, root / _PACKAGES_FOLDER / name)
     for package in _SOURCES:
         for path in package.rglob("*.py"):
-            _copy(path, root / _STDLIB / "site-packages" / path.relative_to(package.parent))
+            _copy(path, root / _PACKAGES_FOLDER / path.relative_to(package.parent))
     programs = list(_copy_programs(root))
     for library in {
         found for program in (binary, *programs, *root.rglob("*.so")) for found in linked_libraries(program)
