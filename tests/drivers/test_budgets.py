@@ -15,6 +15,7 @@ from apps.core import read_budgets
 from apps.core.read_budgets import ReadBudget
 from apps.drivers.base import CreateRequest, Driver, Endpoint, EngineDown, EngineError
 from apps.drivers.docker.engine import DockerDriver
+from apps.drivers.exec_calls import ExecRequest
 from apps.drivers.image_builds import BuildRequest
 from tests import hostile_server as hostile
 from tests.hostile_server import Answer, HostileServer
@@ -64,11 +65,20 @@ CALLS: dict[str, Call] = {
     "events": lambda engine: [None for _ in engine.events()],
     "logs": lambda engine: [None for _ in engine.logs("a", follow=False)],
     "exec": lambda engine: drain(engine.exec("a", ["sh"], tty=False)),
+    "exec_create": lambda engine: engine.exec_create("a", ExecRequest(("sh",))),
+    "exec_start": lambda engine: drain(engine.exec_start("e", tty=False)),
+    "exec_start_detached": lambda engine: engine.exec_start_detached("e"),
+    "exec_inspect": lambda engine: engine.exec_inspect("e"),
+    "exec_resize": lambda engine: engine.exec_resize("e", 80, 24),
+    "attach": lambda engine: drain(engine.attach("a", tty=False)),
+    "resize": lambda engine: engine.resize("a", 80, 24),
     "stats": lambda engine: [None for _ in engine.stats("a")],
     "host_stats": lambda engine: [None for _ in engine.host_stats()],
     "measure": lambda engine: engine.measure(),
 }
 LOCAL = {"close"}
+HEAD_ALONE = {"exec", "exec_start", "attach", "file_at"}
+"""A head is their answer: what follows is a session of its own, or nothing."""
 NEVER_END = {"events", "stats", "host_stats"}
 """Streams: of small lines or bytes they may be sent as many as an engine likes, since nobody keeps them."""
 
@@ -153,7 +163,7 @@ def test_nothing_is_unpacked(engine: Any, method: str) -> None:
         CALLS[method](driver)
 
 
-@pytest.mark.parametrize("method", sorted(set(METHODS) - NEVER_END - {"exec", "file_at"}))  # answered by a head alone
+@pytest.mark.parametrize("method", sorted(set(METHODS) - NEVER_END - HEAD_ALONE))
 def test_a_drip_ends_at_the_deadline(engine: Any, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     drip = hostile.SlowDrip(b"\0" if method == "logs" else b" ")  # there a space begins a giant frame
     monkeypatch.setattr(read_budgets, "monotonic", drip.monotonic)

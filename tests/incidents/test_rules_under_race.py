@@ -299,7 +299,7 @@ RULES: dict[str, Rule] = {
     "a link's name leads to one service": Rule(
         _link,
         lambda house: ServiceLink.objects.filter(service=house.notes["services"][0], name="db").count() == 1,
-        THREADS,
+        THREADS // 2,  # those to the service that was first; the others are refused
         before=_prepare_services,
     ),
     "a role's name is used once": Rule(

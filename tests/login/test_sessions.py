@@ -58,9 +58,7 @@ def test_logging_out_takes_the_row_away(people: Any, browser: Any, is_in: Any):
 
 @pytest.mark.parametrize("key", ["", "x", "abcdefghijklmnopqrstuvwxyz012345", "' OR 1=1 --", "\0", "x" * 5000])
 def test_a_made_up_key_is_nobody(people: Any, key: str, is_in: Any):
-    client = Client()
-    client.cookies["corral_session"] = key
-    assert not is_in(client)
+    assert not is_in(Client(HTTP_COOKIE=f"corral_session={key}"))  # not all Pythons write each of them into a jar
     assert SessionStore(key).load() == {}
 
 

@@ -179,7 +179,7 @@ GLOBAL = {"io.rancher.scheduler.global": "true"}
 
 
 def test_a_global_service_follows_a_label_as_predicted(third: SimulatedFleet, shop: Stack) -> None:
-    service = third.service(shop, config={"labels": {**GLOBAL, f"{PREFIX}host_label": "zone=a"}})
+    service = third.service(shop, scale=1, config={"labels": {**GLOBAL, f"{PREFIX}host_label": "zone=a"}})
     assert sorted(third.host_by_slot(service).values()) == ["h1", "h3"]
     host = third.host(2)
     begins = what_if_labeled(host, changed_labels(host, {"zone": "a"}, ()))
@@ -195,7 +195,7 @@ def test_a_global_service_follows_a_label_as_predicted(third: SimulatedFleet, sh
 
 
 def test_a_global_service_has_no_scale_to_try_and_waits_for_a_lost_host(third: SimulatedFleet, shop: Stack) -> None:
-    service = third.service(shop, config={"labels": GLOBAL}, lost_host=("reschedule", 30))
+    service = third.service(shop, scale=1, config={"labels": GLOBAL}, lost_host=("reschedule", 30))
     with pytest.raises(Invalid) as caught:
         what_if_scaled(service, 7)
     assert (caught.value.field, caught.value.code) == ("scale", "InvalidOption")

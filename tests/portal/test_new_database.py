@@ -30,7 +30,7 @@ from django.db import connection
 from portal.boot import new_database
 new_database.SCHEMA = pathlib.Path(sys.argv[1])
 new_database.create_if_empty()
-print(len(connection.introspection.table_names()), connection.connection.in_transaction)
+print(len(connection.introspection.table_names()), connection.connection.in_transaction, flush=True)
 os.kill(os.getpid(), 9)
 """
 

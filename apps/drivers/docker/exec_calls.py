@@ -66,7 +66,8 @@ class DockerExecCalls:
 
     def exec_start_detached(self: _Engine, exec_id: str) -> None:
         """Run it without a connection."""
-        self._request("POST", f"/exec/{_quoted(exec_id)}/start", body={"Detach": True}).close()
+        with self._connection() as sdk:
+            sdk.exec_start(exec_id, detach=True)
 
     def exec_inspect(self: _Engine, exec_id: str) -> EngineExec:
         """The command and how it does."""
