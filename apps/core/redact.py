@@ -12,7 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from apps.core.secret_fields import find_secrets, holds_environment_variables, is_secret_field
+from apps.core.secret_fields import (
+    find_secrets,
+    holds_environment_variables,
+    holds_log_options,
+    is_secret_field,
+)
 
 _PERCENT_ENCODED = re.compile("%[0-9A-F]{2}")
 _MIN_BASE64_LENGTH = 6  # shorter pieces of base64 occur in any text by chance
@@ -121,6 +126,11 @@ class _Redaction:
     def _field(self, name: str, value: Any, depth: int) -> Any:
         if is_secret_field(name) and value:
             return BLANK
+        if holds_log_options(name) and isinstance(value, Mapping):
+            return {
+                str(key): self._environment(each, depth) if isinstance(each, Mapping) else self.value(each, depth + 1)
+                for key, each in value.items()
+            }
         return self._environment(value, depth) if holds_environment_variables(name) else self.value(value, depth)
 
     def _environment(self, value: Any, depth: int) -> Any:

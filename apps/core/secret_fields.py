@@ -25,7 +25,9 @@ _SECRET_SUFFIXES = (
     "password", "passwd", "passphrase", "secret", "secretvalue", "secretkey", "token", "apikey", "privatekey",
     "credentials", "oldsecret", "newsecret", "recoverycodes", "authorization",
 )  # fmt: skip
-_ENVIRONMENT_FIELDS = frozenset({"environment", "env", "variables"})
+# Besides variables: what a build, a volume's or a log's driver is given, which may be a password just as well.
+_VALUE_FIELDS = frozenset({"environment", "env", "variables", "buildargs", "driveropts"})
+_LOG_FIELDS = frozenset({"logconfig", "logging"})
 _SECRET_VARIABLE = re.compile(r"pass|pwd|secret|token|key|credential|auth|dsn", re.IGNORECASE)
 
 
@@ -40,8 +42,14 @@ def is_secret_field(name: str) -> bool:
 
 
 def holds_environment_variables(name: str) -> bool:
-    """Whether a field of this name holds environment variables."""
-    return name.lower() in _ENVIRONMENT_FIELDS
+    """Whether a field of this name holds environment variables, or options that are hidden like them."""
+    plain = _normalize(name)
+    return plain in _VALUE_FIELDS or plain.endswith("environment")
+
+
+def holds_log_options(name: str) -> bool:
+    """Whether a field of this name is a container's log configuration: a driver and its options."""
+    return _normalize(name) in _LOG_FIELDS
 
 
 def is_secret_variable(variable: str) -> bool:
@@ -55,6 +63,9 @@ def find_secrets(value: Any) -> Iterator[str]:
         for name, each in value.items():
             if is_secret_field(str(name)):
                 yield from _iter_texts(each)
+            elif holds_log_options(str(name)) and isinstance(each, Mapping):
+                options = (pair for part in each.values() for pair in _environment_pairs(part))
+                yield from (text for key, text in options if is_secret_variable(key))
             elif holds_environment_variables(str(name)):
                 yield from (text for key, text in _environment_pairs(each) if is_secret_variable(key))
             else:
