@@ -116,17 +116,22 @@ def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
         actor=caller.actor,
         config=config_of_kind(row.kind, primary, f"{_AT}launchConfig.") if primary else None,
         sidekicks=sidekicks,
-        strategy=UpgradeStrategy(
-            strategy.get("batchSize", 1),
-            strategy.get("intervalMillis", 2000),
-            strategy.get("startFirst", False),
-            strategy.get("verdict"),
-            min_ready=strategy.get("minReadySeconds"),
-        ),
+        strategy=_pace(strategy),
         at=f"{_AT}launchConfig.",
         note=strategy.get("note") or "",
         is_whole=is_whole,
         balancer=_settings(row, primary) if primary else None,
+    )
+
+
+def _pace(strategy: Mapping[str, Any]) -> UpgradeStrategy:
+    """How it goes on: in which batches and order, and who judges it."""
+    return UpgradeStrategy(
+        strategy.get("batchSize", 1),
+        strategy.get("intervalMillis", 2000),
+        strategy.get("startFirst", False),
+        strategy.get("verdict"),
+        min_ready=strategy.get("minReadySeconds"),
     )
 
 
