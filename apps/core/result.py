@@ -29,6 +29,11 @@ class ReconcileResult:
     notes: tuple[str, ...] = ()
 
 
+def percent(done: int, total: int) -> int:
+    """How much of `total` is done, from 0 to 100 whatever the counts: more may run than are wanted, or be left."""
+    return min(max(100 * done // max(total, 1), 0), 100)
+
+
 @dataclass(frozen=True, slots=True)
 class RevokedCounts:
     """What a change revoked: open sockets, sessions, and keys (other than the one changed)."""

@@ -21,7 +21,7 @@ from apps.containers.timeline import record_event
 from apps.control.models import PENDING_STATES, Operation
 from apps.control.services import create_all, note_progress
 from apps.core.plurals import counted
-from apps.core.result import ReconcileResult
+from apps.core.result import ReconcileResult, percent
 from apps.core.texts import labeled
 from apps.environments.actor import SYSTEM
 from apps.network.addresses import release_retained
@@ -291,7 +291,7 @@ def _outcome(units: ServiceUnits, plans: Plans, slots: Sequence[Slot], rule: Rea
         message=failure or trouble or f"{done} of {total} {what}{rule.finding.message(awaited)}",
         requeue_after=min(_seconds_to(next_at), _seconds_to(ready_at)),
         failed=bool(failure) and not was_in_sync,
-        progress=100 * done // max(total, 1),
+        progress=percent(done, total),
     )
 
 
@@ -313,14 +313,14 @@ def _removal_outcome(row: Service) -> ReconcileResult:
 
 
 def _progress(row: Service, plans: Plans, running: int) -> tuple[int, int, str]:
-    """How many containers of how many are what they are to become."""
+    """How many containers of how many are what they are to become; those above the scale are left, too."""
     goal, upgrade, restart = plans
     if restart.left:
         return (*restart_progress(row, restart), "restarted")
     if upgrade.left:
-        return goal.scale - upgrade.left, goal.scale, "up to date"
+        return max(goal.scale - upgrade.left, 0), goal.scale, "up to date"
     if _is_settling(row, upgrade.unready):
-        return goal.scale - upgrade.unready, goal.scale, "ready"
+        return max(goal.scale - upgrade.unready, 0), goal.scale, "ready"
     return running, goal.scale, "running"
 
 

@@ -8,7 +8,7 @@ from apps.control.models import PENDING_STATES, Operation
 from apps.control.services import request_change
 from apps.core.errors import Problem
 from apps.core.plurals import counted
-from apps.core.result import ReconcileResult
+from apps.core.result import ReconcileResult, percent
 from apps.core.texts import labeled
 from apps.environments.actor import SYSTEM
 from apps.stacks.lifecycle import SERVICE
@@ -92,7 +92,7 @@ def reconcile_rollout(stack: Stack, services: Sequence[Service]) -> ReconcileRes
         state=stack.transition_state or stack.display_state,
         status=status,
         message=_first_trouble(waiting) or f"{done} of {counted(total, 'service')} done; next is {waiting[0].name}",
-        progress=100 * done // max(total, 1),
+        progress=percent(done, total),
         requeue_after=RECHECK_SECONDS,
     )
 
