@@ -32,13 +32,9 @@ from apps.stacks.external_checks import with_external_health
 from apps.stacks.goal import Goal, goal_of
 from apps.stacks.handover_steps import apply_handover, handed_over, handover_columns_at_end, is_handing_over
 from apps.stacks.health import DEGRADED, UNHEALTHY, service_health, unit_health
+from apps.stacks.kept_ports import with_ports
 from apps.stacks.members import refresh_members
-from apps.stacks.models import (
-    Service,
-    ServiceLink,
-    Slot,
-    Stack,
-)
+from apps.stacks.models import Service, ServiceLink, Slot, Stack
 from apps.stacks.plan import ServicePlan
 from apps.stacks.readiness import ReadyRule, wait_for_ready
 from apps.stacks.recreation import recreate_unhealthy, stays_on_host, unit_leaves_host, unready, with_next_recreation
@@ -80,7 +76,7 @@ def reconcile_service(row: Service) -> ReconcileResult:
     units, operation = ServiceUnits(row), _open_operation(row)
     recreation_due = recreate_unhealthy(units, slots, operation) if row.desired == "active" else None
     rule = ReadyRule.of(row, slots)
-    views = [units.view(upgrade_view(row, slot, rule), slot, rule) for slot in slots]
+    views = with_ports(row, slots, [units.view(upgrade_view(row, slot, rule), slot, rule) for slot in slots])
     goal = goal_of(row, slots, views)
     kept = goal.staying(views)
     goal = replace(goal, plan=replace(goal.plan, waiting=goal.plan.waiting + units.waiting(kept, slots)))

@@ -113,7 +113,11 @@ def apply_upgrade(
     _forget_removed(slots)
     for number in plan.stop:
         request_if_allowed(by_number[number].container, "stop", operation)
-    needed = [number for number in plan.replace + plan.surge if not _has_current_previous(row, by_number[number])]
+    needed = [
+        number
+        for number in plan.replace + plan.surge
+        if number in plan.discard or not _has_current_previous(row, by_number[number])
+    ]
     created = build(needed) if needed else {}
     for number in plan.discard:
         _discard(by_number[number], operation)

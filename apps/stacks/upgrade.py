@@ -39,7 +39,8 @@ class UpgradePlan:
 
     `stop`: stop the container, to be replaced; `replace`: its container is stopped, give the slot another; `surge`:
     start another beside it; `promote`: that one runs, make it the slot's; `discard`: remove what was kept;
-    `halt`: stop a successor that another upgrade has made obsolete; `recall`: it is stopped, remove it.
+    `halt`: stop a successor that another upgrade has made obsolete; `recall`: it is stopped, remove it. What a slot
+    of `discard` kept is not used for its `replace` or `surge`: something else has its port, so another is created.
     `begun` are the slots with which a batch begins now, `sidekicks` those whose outdated sidekicks are to be replaced;
     `left` counts the slots that are not up to date, `unready` those that are and run without being ready.
     """
@@ -76,16 +77,18 @@ def plan_upgrade(rollout: Rollout, slots: Sequence[SlotView], busy: int, unready
     waiting = [slot for slot in outdated if not _has_begun(slot)]
     is_free = not (busy or unready or in_progress or obsolete or any(slot.previous_is_stopping for slot in slots))
     is_held = rollout.holds_after_first and len(outdated) < len(slots)
-    begun = waiting[: rollout.batch_size] if is_free and rollout.may_begin and not is_held else []
+    begun = _next_batch(rollout, waiting) if is_free and rollout.may_begin and not is_held else []
     primaries = [slot for slot in in_progress if slot.is_outdated]
-    unstopped = [slot for slot in primaries if slot.successor is None and slot.desired != "stopped"]
     ended = [slot for slot in begun if slot.is_outdated and slot.is_finished and not rollout.start_first]
+    surge = [slot for slot in begun if slot.is_outdated and rollout.start_first]
+    replaced = [slot for slot in [*primaries, *ended] if slot.successor is None and _is_stopped(slot)]
+    blocked = {slot.number for slot in [*surge, *replaced] if slot.previous_is_blocked}
     return UpgradePlan(
-        stop=tuple(slot.number for slot in [*begun, *unstopped] if slot.is_outdated and not rollout.start_first),
-        surge=tuple(slot.number for slot in begun if slot.is_outdated and rollout.start_first),
-        replace=tuple(slot.number for slot in [*primaries, *ended] if slot.successor is None and _is_stopped(slot)),
+        stop=tuple(slot.number for slot in [*begun, *primaries] if _is_stopped_next(slot, rollout)),
+        surge=tuple(slot.number for slot in surge),
+        replace=tuple(slot.number for slot in replaced),
         promote=tuple(slot.number for slot in primaries if slot.successor_ready),
-        discard=tuple(slot.number for slot in slots if _is_discarded(slot, rollout)),
+        discard=tuple(slot.number for slot in slots if slot.number in blocked or _is_discarded(slot, rollout)),
         halt=tuple(slot.number for slot in obsolete if not slot.successor_is_stopped),
         recall=tuple(slot.number for slot in obsolete if slot.successor_is_stopped),
         begun=tuple(slot.number for slot in begun),
@@ -93,6 +96,19 @@ def plan_upgrade(rollout: Rollout, slots: Sequence[SlotView], busy: int, unready
         left=len(outdated),
         unready=unready,
     )
+
+
+def _next_batch(rollout: Rollout, waiting: Sequence[SlotView]) -> Sequence[SlotView]:
+    """Those whose kept container has its port: of others a slot may free it, and only what is left is made again."""
+    unblocked = [slot for slot in waiting if not slot.previous_is_blocked]
+    return (unblocked or waiting)[: rollout.batch_size]
+
+
+def _is_stopped_next(slot: SlotView, rollout: Rollout) -> bool:
+    """Whether its container is stopped for the one that takes over: before it, or as that one needs its port."""
+    if not slot.is_outdated or slot.desired == "stopped":
+        return False
+    return not rollout.start_first if slot.successor is None else slot.successor_waits_for_port
 
 
 def _is_stopped(slot: SlotView) -> bool:
