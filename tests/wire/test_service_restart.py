@@ -84,6 +84,22 @@ def test_revisions_and_the_way_back(api: ApiClient, web: Any) -> None:
     assert api.get(f"services/{row['id']}/revisions")["data"][0]["note"] == "new one is slow"
 
 
+def test_a_return_that_is_to_be_previewed_only_is_refused(api: ApiClient, web: Any) -> None:
+    row = web()
+    launch = {"imageUuid": "docker:bb:new", "environment": {"A": "2"}}
+    strategy = {"launchConfig": launch, "batchSize": 2, "intervalMillis": 100}
+    api.post(f"services/{row['id']}?action=upgrade", {"inServiceStrategy": strategy})
+    assert web()["state"] == "upgraded"
+    api.post(f"services/{row['id']}?action=finishupgrade")
+    web()
+    url = f"services/{row['id']}?action=returntorevision"
+    answer = api.post(url, {"revision": 1, "preview": True})
+    assert (answer.status, answer["code"], answer["fieldName"]) == (422, "InvalidOption", "preview")
+    assert "compare its revisions" in answer["message"]
+    assert web()["state"] == "active", "nothing was upgraded"
+    assert api.post(url, {"revision": 1, "preview": False}).status == 202
+
+
 def test_a_revision_has_its_sidekicks_and_says_the_service_s_name_of_today(
     api: ApiClient, host: Host, run_loop: Callable[[], None]
 ) -> None:

@@ -11,6 +11,7 @@ from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import ALWAYS_ACTIVE, Data, Link, Resource, RowContext
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
+from apps.core.errors import Invalid
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.sidekicks import shown
 from apps.stacks.upgrade_services import service_return_to
@@ -29,11 +30,18 @@ class ReturnToRevisionInputResource(EmbeddedResource):
         minReadySeconds int     c 0..3600
         startFirst      boolean c =false
         note            string  c 0..500
+        preview         boolean c =false
     """)
 
 
 def return_to_revision(caller: ApiCaller, row: Service, data: Data) -> None:
-    """Upgrade the service to what the revision was, as a new one. Raises `Invalid`."""
+    """Upgrade the service to what the revision was, as a new one. Raises `Invalid`.
+
+    A stack's action of this name has a preview; who asks for one here must not get the upgrade itself.
+    """
+    if data.get("preview"):
+        why = "A service's return to a revision has no preview: compare its revisions (link revisions), or preview its"
+        raise Invalid("preview", "InvalidOption", f"{why} stack's return; leave preview out to begin the upgrade.")
     strategy = UpgradeStrategy(
         data.get("batchSize") or 1,
         data.get("intervalMillis") or 2000,
