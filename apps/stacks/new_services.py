@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
+from django.db.models import F, QuerySet
+
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.kind_labels import GLOBAL_LABEL, is_global
 from apps.containers.launch.unsupported import check_supported
@@ -19,13 +21,14 @@ from apps.containers.services import check_references
 from apps.core.errors import Invalid
 from apps.stacks.balancer.services import balancer_unit, check_settings, describe_balancer
 from apps.stacks.lost_host_policy import lost_after_from_labels, parse_lost_after
-from apps.stacks.models import Service, Stack
+from apps.stacks.models import Service, ServiceRevision, Stack
 from apps.stacks.one_address import check_one_address
 from apps.stacks.scale_policy import ScalePolicy
 from apps.stacks.scheduled_services import check_schedulable, new_schedule
 from apps.stacks.service_options import BALANCER, DEFAULT_OPTIONS, SERVICE, ServiceOptions
 from apps.stacks.sidekicks import UnitConfig, check_unit, name_field, names_of
 from apps.stacks.updates.policy import parse_policy, policy_from_labels
+from apps.stacks.upgrade import CANCELED, UPGRADING
 from apps.stacks.verdict.settings import parse_verdict
 
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
@@ -68,6 +71,13 @@ def service_taken(name: str, field: str = "name", *, master: str = "") -> Invali
     """What is said when the stack has a service of this name, or the service `master` a sidekick."""
     has = f"The service {master!r} has a sidekick" if master else "The stack has a service"
     return Invalid(field, "NotUnique", f"{has} {name!r} already; choose another name.")
+
+
+def name_kept(name: str, field: str = "name", *, master: str) -> Invalid:
+    """What is said when a rollback of the service `master` would bring back a sidekick of this name."""
+    why = f"A rollback of the service {master!r} would bring its sidekick {name!r} back"
+    remedy = f"finish or roll back the upgrade of {master} first, or choose another name."
+    return Invalid(field, "NotUnique", f"{why}; {remedy}")
 
 
 def check_scale(scale: Any) -> int:
@@ -219,6 +229,18 @@ def check_names_free(
     for key, (name, field) in wanted.items():
         if key in taken:
             raise service_taken(name, field, master=taken[key])
+    kept = kept_names(rows)
+    for key, (name, field) in wanted.items():
+        if key in kept:
+            raise name_kept(name, field, master=kept[key])
+
+
+def kept_names(rows: QuerySet[Service]) -> dict[str, str]:
+    """The sidekicks that rollbacks of upgrades would bring back which are not decided yet, each with its service."""
+    undecided = rows.filter(upgrade__phase__in=(UPGRADING, CANCELED), upgrade_target=None)
+    before = ServiceRevision.objects.filter(service__in=undecided, number=F("service__previous_revision"))
+    found = before.select_related("service").only("secondary", "service__name")
+    return {each.name.lower(): revision.service.name for revision in found for each in revision.sidekicks}
 
 
 def check_own_sidekicks(row: Service, name: str) -> None:

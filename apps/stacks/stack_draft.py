@@ -17,7 +17,7 @@ from apps.stacks.balancer.certificates import with_certificates
 from apps.stacks.compose import parse
 from apps.stacks.lost_host_policy import policy_name
 from apps.stacks.models import Service, Stack
-from apps.stacks.new_services import build_service, check_name, service_taken
+from apps.stacks.new_services import build_service, check_name, kept_names, name_kept, service_taken
 from apps.stacks.one_address import check_scaled, with_counts
 from apps.stacks.revisions import next_number
 from apps.stacks.service_options import has_containers
@@ -177,7 +177,8 @@ def _kept_scales(now: StackNow, wanted: Mapping[str, ServiceState]) -> tuple[str
 def prepare_steps(now: StackNow, changes: Iterable[ServiceChange], actor: Actor) -> tuple[ServiceStep, ...]:
     """The steps of the changes; what stands in the way of one is its `problem`."""
     changes = tuple(changes)
-    taken = _taken_names(changes)
+    taken = kept_names(Service.all_objects.filter(pk__in=[row.pk for row in now.rows.values()]))
+    taken |= dict.fromkeys(_taken_names(changes), "")
     steps = []
     for change in changes:
         row = now.rows.get(change.name)
@@ -197,7 +198,7 @@ def _taken_names(changes: Iterable[ServiceChange]) -> frozenset[str]:
 
 
 def _prepare(
-    now: StackNow, change: ServiceChange, row: Service | None, taken: frozenset[str], actor: Actor
+    now: StackNow, change: ServiceChange, row: Service | None, taken: Mapping[str, str], actor: Actor
 ) -> ServiceStep:
     after = change.after
     if change.problem or after is None or change.what == UNCHANGED:
@@ -215,12 +216,14 @@ def _prepare(
     return ServiceStep(change, row, columns=columns)
 
 
-def _check_names(change: ServiceChange, after: ServiceState, taken: frozenset[str]) -> None:
+def _check_names(change: ServiceChange, after: ServiceState, taken: Mapping[str, str]) -> None:
+    """Refuse new names that are `taken`; those that a rollback would bring back have the service whose they are."""
     old = {each.name for each in change.before.unit.sidekicks} if change.before else set()
     new = [each.name for each in after.unit.sidekicks if each.name not in old]
     for name in (*([after.name] if change.what == CREATE else []), *new):
-        if check_name(name).lower() in taken:
-            raise service_taken(name)
+        master = taken.get(check_name(name).lower(), change.name)
+        if master != change.name:
+            raise name_kept(name, master=master) if master else service_taken(name)
 
 
 def _require_allowed(row: Service, action: str, actor: Actor) -> None:

@@ -18,6 +18,8 @@ from apps.stacks.models import Service, Stack
 from apps.stacks.new_services import check_names_free
 from apps.stacks.services import service_create, service_update, stack_create
 from apps.stacks.sidekicks import Sidekick, UnitConfig
+from apps.stacks.stack_draft import StackFiles
+from apps.stacks.stack_upgrade import preview_upgrade
 from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 
@@ -103,6 +105,44 @@ def test_labels_are_decrypted_once(stack: Stack, actor_of: Any, monkeypatch: pyt
     for _ in range(2):
         assert list(stored_labels(Service, keys).values()) == [{"tier": "front"}] * 3
     assert len(calls) == 3
+
+
+@pytest.fixture
+def undecided(stack: Stack, actor_of: Any) -> Service:
+    """A service whose upgrade left its sidekick out, and may still be rolled back."""
+    row = service_create(actor=actor_of("bob"), stack=stack, name="web", config=UnitConfig(PLAIN, (LOG,)))
+    Service.all_objects.filter(pk=row.pk).update(state="active", desired="active", observed_generation=row.generation)
+    row.refresh_from_db()
+    without = LaunchConfig.from_wire({"imageUuid": "docker:bb:new"})
+    service_upgrade(row, actor=actor_of("bob"), config=without, sidekicks=[], strategy=UpgradeStrategy(), is_whole=True)
+    Service.all_objects.filter(pk=row.pk).update(state="upgraded", observed_generation=row.generation)
+    row.refresh_from_db()
+    assert names(row) == []
+    return row
+
+
+def test_names_that_a_rollback_would_bring_back_are_refused(stack: Stack, actor_of: Any, undecided: Service) -> None:
+    bob = actor_of("bob")
+    plain = service_create(actor=bob, stack=stack, name="plain", config=PLAIN)
+    for change in (
+        lambda: service_create(actor=bob, stack=stack, name="log", config=PLAIN),
+        lambda: service_create(actor=bob, stack=stack, name="api", config=UnitConfig(PLAIN, (Sidekick("log", PLAIN),))),
+        lambda: service_update(plain, actor=bob, name="log"),
+    ):
+        with pytest.raises(Invalid, match="finish or roll back the upgrade of web first") as refused:
+            change()
+        assert refused.value.code == "NotUnique"
+    draft = preview_upgrade(stack, StackFiles("log:\n  image: bb:local\n"), actor=bob)
+    assert any("finish or roll back the upgrade of web first" in each for each in draft.problems)
+    service_upgrade_step(undecided, "rollback", actor=bob)
+    assert names(undecided) == ["Log"]
+
+
+def test_names_of_sidekicks_are_free_once_the_upgrade_without_them_is_finished(
+    stack: Stack, actor_of: Any, undecided: Service
+) -> None:
+    service_upgrade_step(undecided, "finishupgrade", actor=actor_of("bob"))
+    assert service_create(actor=actor_of("bob"), stack=stack, name="log", config=PLAIN).name == "log"
 
 
 def test_what_is_refused_is_the_field_in_which_the_taken_name_was_sent(stack: Stack, actor_of: Any) -> None:
