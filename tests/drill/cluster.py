@@ -98,12 +98,19 @@ class DrillCluster:
         assert self.wait_until_consistent(count)[row["name"]]["id"] == now[0]["externalId"]
 
     def engine_containers(self, prefix: str = PREFIX) -> dict[str, dict[str, Any]]:
-        """What the engines themselves say, by name: id, host, state, when it was started."""
+        """What the engines themselves say, by name: id, host, state, when it was started.
+
+        One host is looked at after the other, and meanwhile a container may have been replaced: a name that is on two is
+        a double only if the first is still there after the second was seen.
+        """
         found: dict[str, dict[str, Any]] = {}
-        for host in self.fleet.hosts.values():
+        hosts = {host.name: host for host in self.fleet.hosts.values()}
+        for host in hosts.values():
             for each in host.terminal.containers(all=True, filters={"name": prefix}):
                 name = each["Names"][0].lstrip("/")
-                assert name not in found, f"{name} is on {host.name} and on {found[name]['host']}"
+                if (first := found.get(name)) is not None:
+                    left = {one["Id"] for one in hosts[first["host"]].terminal.containers(all=True)}
+                    assert first["id"] not in left, f"{name} is on {host.name} and on {first['host']}"
                 with contextlib.suppress(docker.errors.NotFound):  # it is just leaving
                     started = host.terminal.inspect_container(each["Id"])["State"]["StartedAt"]
                     found[name] = {"id": each["Id"], "host": host.name, "state": each["State"], "started": started}
