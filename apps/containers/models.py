@@ -8,6 +8,8 @@ from django.db import models
 from django.utils import timezone
 
 from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.kind_labels import is_start_once
+from apps.containers.launch.values import RestartPolicy
 from apps.containers.lifecycle import CONTAINER, IMAGE_REMOVAL, PULL
 from apps.core.encrypted import EncryptedJSONField
 from apps.core.models import TenantManager
@@ -32,6 +34,7 @@ class Container(TenantRow):
     a service whose address is kept when its container is replaced, `slot_key` the place whose published ports are kept.
     Observed: `host` (the scheduler's), `external_id`, `address`, `health`, `placement` (the scheduler's trace),
     `first_running`, `start_count`.
+    `is_ended_by_stop` marks a job that somebody stopped: it counts as ended, and is not started again by its service.
     `network_check` is the health check over the network (v1's `healthCheck`), `check_report` what was found by it.
     """
 
@@ -64,6 +67,7 @@ class Container(TenantRow):
     placement = models.JSONField(default=list)
     first_running = models.DateTimeField(null=True)
     start_count = models.PositiveIntegerField(default=0)
+    is_ended_by_stop = models.BooleanField(default=False, db_default=False)
     network_check = models.JSONField(null=True)
     check_report = models.JSONField(default=dict)
 
@@ -114,7 +118,19 @@ class Container(TenantRow):
     def final_exit_code(self) -> int | None:
         """The exit code of a job that has ended and is not started again; None of everything else."""
         code = self.engine_state.get("final_exit_code")
-        return int(code) if code is not None and self.desired == "running" else None
+        return int(code) if code is not None and (self.desired == "running" or self.is_ended_by_stop) else None
+
+    @property
+    def restart_policy(self) -> RestartPolicy | None:
+        """What is done when it ends; Rancher's label says the same as `restart: no`."""
+        config = self.config
+        return RestartPolicy(name="no") if is_start_once(config) else config.restart_policy
+
+    @property
+    def is_job(self) -> bool:
+        """Whether it is a service's own container that is started once, and is done when it has ended."""
+        policy = self.restart_policy
+        return self.keep_running and policy is not None and policy.name == "no"
 
     @property
     def engine_state(self) -> dict[str, Any]:

@@ -32,8 +32,6 @@ from apps.containers.engine import (
     track_removing,
     track_starting,
 )
-from apps.containers.launch.kind_labels import is_start_once
-from apps.containers.launch.values import RestartPolicy
 from apps.containers.lifecycle import DesiredContainer, Step, crash_restart_delay, next_step
 from apps.containers.managed_network import NotYet, ensure_network, note_outcome, reclaim_address
 from apps.containers.models import Container
@@ -209,13 +207,7 @@ def _step_notes(row: Container, step: str) -> list[str]:
 
 def _is_over(row: Container, seen: EngineContainer | None) -> bool:
     """Whether it is a job that has ended for good, though it may be gone from the engine by now."""
-    return is_over(_restart_policy(row), seen) if seen else row.final_exit_code is not None
-
-
-def _restart_policy(row: Container) -> RestartPolicy | None:
-    """What is done when it ends; Rancher's label says the same as `restart: no`."""
-    config = row.config
-    return RestartPolicy(name="no") if is_start_once(config) else config.restart_policy
+    return is_over(row.restart_policy, seen) if seen else row.final_exit_code is not None
 
 
 def _find(row: Container, engine: Driver) -> EngineContainer | None:
@@ -290,7 +282,8 @@ def _step_result(
 ) -> ReconcileResult:
     """Report what the engine shows; a kept container that ended at once is still starting."""
     result = observed_result(row, now)
-    over = row.desired == "running" and row.keep_running and is_over(_restart_policy(row), now)
+    may_end = row.keep_running and (row.desired == "running" or row.is_ended_by_stop)
+    over = may_end and is_over(row.restart_policy, now)
     reached = over or (result.state in {"running", "paused"}) == (row.desired == "running")
     status: dict[str, Any] = {
         **(result.status or {}),

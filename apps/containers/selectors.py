@@ -102,7 +102,13 @@ def does_its_work(row: Container) -> bool:
 
 def working_filter(prefix: str = "") -> Q:
     """`does_its_work` as a condition in the database; `prefix` leads to the container."""
-    return running_filter(prefix) | Q(**{f"{prefix}desired": "running", f"{prefix}status__final_exit_code": 0})
+    return running_filter(prefix) | ended_filter(prefix) & Q(**{f"{prefix}status__final_exit_code": 0})
+
+
+def ended_filter(prefix: str = "") -> Q:
+    """Whether `final_exit_code` is not None, as a condition in the database; `prefix` leads to the container."""
+    may_end = Q(**{f"{prefix}desired": "running"}) | Q(**{f"{prefix}is_ended_by_stop": True})
+    return may_end & Q(**{f"{prefix}status__final_exit_code__isnull": False})
 
 
 def events_of(row: Container) -> QuerySet[ContainerEvent]:

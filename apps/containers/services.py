@@ -132,6 +132,9 @@ def container_act(
     if action in {"start", "restart"} and actor is not SYSTEM:
         enforce_current_policy(row, f"{action}ed")
     changes: dict[str, Any] = {"restart_mark": F("restart_mark") + 1} if action == "restart" else {}
+    if action == "start" or (action == "stop" and actor is not SYSTEM):
+        # A job that somebody stops has been started once; one that stops with its service goes on with it.
+        changes["is_ended_by_stop"] = action == "stop" and row.is_job
     if timeout is not None and action in {"stop", "restart"}:
         changes["spec"] = {**row.spec, "stopTimeout": max(0, min(timeout, 600))}
     request_change(

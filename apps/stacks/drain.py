@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apps.containers.managed_network import waits_for_address
 from apps.containers.models import Container
+from apps.containers.selectors import ended_filter
 from apps.control.queue import enqueue
 from apps.core.result import ReconcileResult
 from apps.core.texts import labeled
@@ -79,7 +80,7 @@ def is_host_left(host: Host | None, lost_after: int | None, now: datetime | None
 def drain_services(host: Host) -> DrainProgress:
     """Requeue the services with containers on the host, and return how many of these are left."""
     left = Container.all_objects.filter(host=host, removed=None, keep_running=True)
-    left = left.exclude(desired="running", status__final_exit_code__isnull=False)
+    left = left.exclude(ended_filter())
     slots = Slot.objects.filter(container__in=left.exclude(desired="removed")).select_related("successor")
     waits = [
         labeled(slot.successor.name, slot.successor.message) for slot in slots if slot.successor and _is_waiting(slot)

@@ -151,7 +151,7 @@ def _plan_active(retained: list[SlotView], excess: list[SlotView], leaving: tupl
         fill=tuple(sorted(empty + new)),
         drop=numbers_of(excess),
         remove=leaving + _successors(spare) + _ids([slot for slot in promote if not slot.is_empty]),
-        start=_ids([slot for slot in there if slot.desired == "stopped" and not slot.must_leave]),
+        start=_ids([slot for slot in there if slot.desired == "stopped" and not (slot.must_leave or slot.is_finished)]),
         surge=numbers_of(surge),
         promote=numbers_of(promote),
         recall=numbers_of(spare),

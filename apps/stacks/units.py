@@ -92,7 +92,7 @@ def _plan_active(demand: UnitDemand, name: str, group: Sequence[MemberView], pla
         plan.create.append(name)
         plan.waiting += 1
     elif not current.is_outdated:
-        plan.start += [current.container] if current.desired == "stopped" else []
+        plan.start += [current.container] if current.desired == "stopped" and not current.is_finished else []
         plan.waiting += not current.is_done
         _settle_others(demand, group, current, plan)
     elif demand.replaces:

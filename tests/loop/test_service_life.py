@@ -231,6 +231,36 @@ def test_a_start_once_container_may_end(serve: Any, sim: SimulatedDriver) -> Non
     assert (running(sim), Service.all_objects.get().status["health"]) == ([], "completed")
 
 
+@pytest.mark.parametrize("said", [{"labels": {"io.rancher.container.start_once": "true"}}, {"restartPolicy": {"name": "no"}}])
+def test_a_job_that_somebody_stops_is_not_started_again_until_somebody_starts_it(
+    said: Any, serve: Any, sim: SimulatedDriver, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    service = serve(scale=1, **said)
+    row = Container.all_objects.get()
+    container_act(row, "stop", actor=actor_of("bob"))
+    run_loop()
+    reconcile_one("service", service.pk)
+    run_loop()
+    row, service = reload(row), reload(service)
+    assert (row.display_state, row.start_count, row.final_exit_code is None) == ("stopped", 1, False)
+    assert (running(sim), service.display_state) == ([], "active")
+    container_act(row, "start", actor=actor_of("bob"))
+    run_loop()
+    assert (reload(row).display_state, reload(row).final_exit_code) == ("running", None)
+
+
+def test_a_job_that_stops_with_its_service_goes_on_with_it(
+    serve: Any, sim: SimulatedDriver, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    service = serve(scale=1, labels={"io.rancher.container.start_once": "true"})
+    service_act(service, "deactivate", actor=actor_of("bob"))
+    run_loop()
+    assert running(sim) == []
+    service_act(reload(service), "activate", actor=actor_of("bob"))
+    run_loop()
+    assert running(sim) == ["WEB-Server_web_1"]
+
+
 def test_children_are_recorded_under_the_operation_that_caused_them(serve: Any) -> None:
     service = serve(scale=2)
     parent = Operation.all_objects.get(kind="service", target=service.pk)
