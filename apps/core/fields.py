@@ -101,7 +101,7 @@ def option(*choices: str) -> Check:
 
     def check(name: str, value: Any) -> str:
         if not isinstance(value, str) or value not in choices:
-            raise Invalid(name, "InvalidOption", f"{name} must be one of: {', '.join(choices)}.")
+            raise Invalid(name, "InvalidOption", f"{name} must be one of: {', '.join(filter(None, choices))}.")
         return value
 
     return check

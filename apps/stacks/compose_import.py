@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from apps.containers.selectors import policy_of
 from apps.control.models import Operation
 from apps.control.services import create_all
+from apps.core.errors import Invalid
+from apps.core.texts import labeled
 from apps.core.unique import unique_or
 from apps.environments.actor import Actor
 from apps.stacks.balancer.certificates import with_certificates
@@ -61,19 +65,31 @@ def build_services(stack: Stack, parsed: ComposeStack, *, start: bool) -> list[S
         name = check_name(each.name)
         if name.lower() in rows:
             raise service_taken(name, "dockerCompose")
-        rows[name.lower()] = build_service(
-            stack,
-            name,
-            UnitConfig(each.config, tuple(Sidekick(name, config) for name, config in each.sidekicks)),
-            scale=each.scale,
-            description=each.description,
-            metadata=each.metadata,
-            start_on_create=start and each.config.start_on_create,
-            options=each.options,
-            scale_policy=each.scale_policy or None,
-            find_policy=find_policy,
-        )
+        with _of_service(name):
+            rows[name.lower()] = build_service(
+                stack,
+                name,
+                UnitConfig(each.config, tuple(Sidekick(name, config) for name, config in each.sidekicks)),
+                scale=each.scale,
+                description=each.description,
+                metadata=each.metadata,
+                start_on_create=start and each.config.start_on_create,
+                options=each.options,
+                scale_policy=each.scale_policy or None,
+                find_policy=find_policy,
+            )
     return list(rows.values())
+
+
+@contextmanager
+def _of_service(name: str) -> Iterator[None]:
+    """Have a refusal name the service of the file that it is about."""
+    try:
+        yield
+    except Invalid as problem:
+        is_named = name in re.findall(r"[\w-]+", problem.message)
+        text = problem.message if is_named else labeled(name, problem.message)
+        raise Invalid(str(problem.field), problem.code, text, problem.detail) from None
 
 
 def _external_links(stack: Stack, parsed: ComposeStack, made: Mapping[str, Service]) -> tuple[list[Link], list[str]]:

@@ -25,7 +25,7 @@ from apps.stacks.models import Service, ServiceRevision, Stack
 from apps.stacks.one_address import check_one_address
 from apps.stacks.scale_policy import ScalePolicy
 from apps.stacks.scheduled_services import check_schedulable, new_schedule
-from apps.stacks.service_options import BALANCER, DEFAULT_OPTIONS, SERVICE, ServiceOptions
+from apps.stacks.service_options import BALANCER, DEFAULT_OPTIONS, SERVICE, ServiceOptions, without_containers
 from apps.stacks.sidekicks import UnitConfig, check_unit, name_field, names_of
 from apps.stacks.updates.policy import parse_policy, policy_from_labels
 from apps.stacks.upgrade import CANCELED, UPGRADING
@@ -194,6 +194,8 @@ def _check_parts(row: Service) -> None:
     if row.secondary and not row.has_containers:
         why = "A service without containers of its own has no sidekicks; leave them out."
         raise Invalid("secondaryLaunchConfigs", "InvalidOption", why)
+    if row.kind == SERVICE and not row.has_containers and row.scale > 1:
+        raise Invalid("scale", "InvalidOption", f"{row.name} cannot be scaled: {without_containers(row.kind)}.")
     if row.has_containers and is_global(row.config):
         check_global_scale(row.name, row.scale)
     check_schedulable(row)

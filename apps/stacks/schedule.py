@@ -122,8 +122,12 @@ def starting(stored: Mapping[str, Any], since: datetime) -> dict[str, Any]:
 
 
 def schedule_from_labels(labels: Mapping[str, str]) -> Schedule | None:
-    """What the label `io.corral.schedule`, and those below it, say; None without it. Raises `Invalid`."""
+    """What the label `io.corral.schedule`, and those below it, say; None without any of them. Raises `Invalid`."""
     if SCHEDULE_LABEL not in labels:
+        lonely = next((label for label in _LABELS.values() if labels.get(label, "") != ""), None)
+        if lonely is not None:
+            why = f"{lonely} says nothing without {SCHEDULE_LABEL}: add that label, or leave this one out."
+            raise Invalid("labels", "InvalidOption", why)
         return None
     given: dict[str, Any] = {name: labels[label] for name, label in _LABELS.items() if labels.get(label, "") != ""}
     try:
@@ -133,7 +137,9 @@ def schedule_from_labels(labels: Mapping[str, str]) -> Schedule | None:
         return Schedule.from_wire(given or {"cron": ""}, at="")
     except Invalid as problem:
         label = _LABELS.get(str(problem.field), SCHEDULE_LABEL)
-        raise Invalid("labels", problem.code, labeled(label, problem.message)) from None
+        reason = problem.message.removeprefix(str(problem.field))
+        text = labeled(label, problem.message) if reason == problem.message else f"{label}{reason}"
+        raise Invalid("labels", problem.code, text) from None
 
 
 def _read_number(name: str, text: str) -> int:

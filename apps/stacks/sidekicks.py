@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
+from apps.stacks.service_options import NO_IMAGE, is_without_image
 
 # What the primary container is called in its unit, whatever its service is named later; v1 has it as a label's value.
 PRIMARY = "io.rancher.service.primary.launch.config"
@@ -79,6 +80,7 @@ def check_unit(
     Raises `Invalid` for a name that is there twice, and for references that lead nowhere or round in a circle.
     """
     _check_names(service, sidekicks)
+    _check_images(sidekicks)
     own = {service: PRIMARY}
     primary = _sharing(with_references(primary, own), "launchConfig.")
     stored = tuple(
@@ -101,6 +103,13 @@ def _check_names(service: str, sidekicks: Sequence[Sidekick]) -> None:
             why = f"{each.name!r} is there twice: a service and its sidekicks have names of their own."
             raise Invalid(name_field(each.name), "NotUnique", why)
         seen.add(each.name.lower())
+
+
+def _check_images(sidekicks: Sequence[Sidekick]) -> None:
+    for each in sidekicks:
+        if is_without_image(each.config.image):
+            why = f"{each.name}: {NO_IMAGE} stands for no containers; leave the sidekick out, or give it another image."
+            raise Invalid(f"secondaryLaunchConfigs.{each.name}.imageUuid", "InvalidOption", why)
 
 
 def _sharing(config: LaunchConfig, at: str) -> LaunchConfig:

@@ -82,7 +82,7 @@ def test_a_type_needs_no_image():
 @pytest.mark.parametrize(
     ("docker", "rancher", "line", "words"),
     [
-        ("image: rancher/external-service", "", 2, "externalIpAddresses"),
+        ("image: rancher/external-service", "", 2, "`external_ips` or `hostname`"),
         ("image: rancher/external-service", "external_ips: [a.b]", 2, "no IP address"),
         ("image: rancher/external-service", "external_ips: {a: b}", 2, "external_ips"),
         ("image: rancher/external-service", "external_ips: [192.0.2.7]\n  hostname: a.b", 3, "not both"),

@@ -261,3 +261,47 @@ def test_no_file_is_worse_than_refused(keys: dict[str, str]) -> None:
 def test_no_text_is_worse_than_refused(docker: str, rancher: str) -> None:
     with suppress(Invalid):
         parse(docker, rancher)
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "words"),
+    [
+        ("io.corral.schedule", "* *", "io.corral.schedule: '* *' has 2 parts"),
+        ("io.corral.schedule.time_zone", "UTC", "io.corral.schedule.time_zone says nothing without io.corral.schedule"),
+        ("io.corral.image_update", "x y", "io.corral.image_update: 'x y' is no policy"),
+        ("io.corral.lost_host", "x y", "io.corral.lost_host: 'x y'"),
+    ],
+)
+def test_a_label_that_cannot_be_followed_is_refused_with_its_service_and_line(label: str, text: str, words: str):
+    found = refusal(f"a:\n  image: bb\n  labels: {{{label}: '{text}'}}\nb: {{image: bb}}\n")
+    assert found.field == "dockerCompose"
+    assert found.message.startswith(f"line 3: a: `labels`: {words}")
+
+
+def test_an_unset_variable_that_spoils_an_image_is_named():
+    found = refusal("web:\n  image: postgres:${TAG}\n")
+    assert found.message.endswith("write it as [registry/]name[:tag]: the variable TAG is not set")
+
+
+def test_a_wrong_restart_policy_lists_words_that_can_be_written():
+    assert "must be one of: no, always" in refusal("web:\n  image: a\n  restart: sometimes\n").message
+
+
+def test_an_address_that_is_none_is_refused_by_the_name_of_the_file():
+    found = refusal("db: {image: rancher/external-service}", "db: {external_ips: [192.0.2.7], hostname: a.b}")
+    assert "Give external_ips or a hostname" in found.message
+
+
+def test_the_scale_of_an_image_that_stands_for_no_containers_is_a_warning():
+    found = one("labels: {a: b}", "web: {scale: 3}")
+    assert found.scale == 3
+    (none,) = parse("web: {image: rancher/none}", "web: {scale: 3}").services
+    assert (none.scale, none.warnings) == (
+        1,
+        ("web: `scale` is not used: its image rancher/none stands for no containers of its own.",),
+    )
+
+
+def test_a_sidekick_has_an_image_of_containers():
+    text = "web: {image: a, labels: {io.rancher.sidekicks: log}}\nlog: {image: rancher/none}\n"
+    assert "log: rancher/none stands for no containers" in refusal(text).message

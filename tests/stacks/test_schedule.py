@@ -38,7 +38,6 @@ schedules = st.builds(
 
 def test_what_is_not_said_is_the_default() -> None:
     assert Schedule.from_wire({"cron": "0 3 * * *"}) == Schedule("0 3 * * *", "UTC", "skip", 5, None, catch_up=False)
-    assert Schedule.from_wire({}) is None
     assert Schedule.from_wire(None) is None
 
 
@@ -88,7 +87,10 @@ def test_labels_say_only_what_is_not_the_default() -> None:
         ({SCHEDULE_LABEL: "99 * * * *"}, "is no minute"),
         ({SCHEDULE_LABEL: "@daily", f"{SCHEDULE_LABEL}.keep_runs": "many"}, "keep_runs: 'many' is no whole number"),
         ({SCHEDULE_LABEL: "@daily", f"{SCHEDULE_LABEL}.catch_up": "x"}, "catch_up: 'x' is neither true nor false"),
-        ({SCHEDULE_LABEL: "@daily", f"{SCHEDULE_LABEL}.time_zone": "X"}, "io.corral.schedule.time_zone: "),
+        ({SCHEDULE_LABEL: "@daily", f"{SCHEDULE_LABEL}.time_zone": "X"}, "io.corral.schedule.time_zone: 'X' is"),
+        ({SCHEDULE_LABEL: "* *"}, "io.corral.schedule: '* *' has 2 parts"),
+        ({SCHEDULE_LABEL: "@daily", f"{SCHEDULE_LABEL}.keep_runs": "0"}, "io.corral.schedule.keep_runs must not be"),
+        ({f"{SCHEDULE_LABEL}.time_zone": "UTC"}, "says nothing without io.corral.schedule: add that label"),
     ],
 )
 def test_a_bad_label_is_named(labels: dict[str, str], words: str) -> None:

@@ -167,3 +167,12 @@ def test_a_scale_policy_is_taken_away_by_null_and_leaves_as_many_as_there_are(
     run_loop()
     assert api.get(f"services/{made['id']}")["currentScale"] == 3
     assert api.put(f"services/{made['id']}", {"scale": 1})["scale"] == 1
+
+
+def test_what_no_host_could_ever_give_is_refused_with_the_service_of_the_file(api: ApiClient, host: Host) -> None:
+    del host
+    text = "a: {image: bb:local}\nbig: {image: bb:local, mem_reservation: 900g}\n"
+    answer = api.post("environments", {"name": "big", "dockerCompose": text})
+    assert answer.status == 422
+    assert answer["message"].startswith("big: ")
+    assert "the biggest host here has" in answer["message"]

@@ -259,6 +259,27 @@ def test_no_container_becomes_one_of_an_image_that_stands_for_none(api: ApiClien
     assert (answer.status, answer["code"]) == (422, "InvalidOption")
 
 
+def test_a_service_of_an_image_that_stands_for_none_has_no_scale_and_no_sidekick(api: ApiClient, stack: dict[str, str]):
+    body: dict[str, Any] = {
+        "name": "group",
+        "environmentId": stack["stack"],
+        "launchConfig": {"imageUuid": "docker:rancher/none"},
+    }
+    answer = api.post("services", {**body, "scale": 3})
+    assert (answer.status, answer["code"], answer["fieldName"]) == (422, "InvalidOption", "scale")
+    side = {"name": "log", "imageUuid": "docker:rancher/none"}
+    body |= {"launchConfig": {"imageUuid": "docker:bb:local"}, "secondaryLaunchConfigs": [side]}
+    answer = api.post("services", body)
+    assert (answer.status, answer["fieldName"]) == (422, "secondaryLaunchConfigs.log.imageUuid")
+
+
+def test_links_that_are_a_text_are_refused_as_no_list(api: ApiClient, add: Any):
+    made = add("services", "x", **_serve())
+    for wrong in ("1s1", ["1s1"], 7):
+        answer = api.post(f"services/{made['id']}?action=setservicelinks", {"serviceLinks": wrong})
+        assert (answer.status, answer["message"]) == (422, "serviceLinks must be a list of objects.")
+
+
 def test_others_see_none_of_it(api_of: Any, add: Any):
     made = add("externalservices", "db", hostname="db.example.com")
     outsider = api_of("mallory")

@@ -121,7 +121,8 @@ def _check_for_type(kind: str) -> Check:
     if kind in {"string", "password", "enum", "date", "blob"} or kind.startswith("reference["):
         return _CHECK_TEXT
     if kind.startswith("array["):
-        return list_of(_check_for_type(kind[6:-1]))
+        item = _check_for_type(kind[6:-1])
+        return check_objects if item is check_object else list_of(item)
     if kind.startswith("map["):
         inner = kind[4:-1]
         if inner.startswith("reference["):
@@ -142,6 +143,13 @@ def check_object(name: str, value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise Invalid(name, "InvalidFormat", f"{name} must be an object.")
     return check_json(name, value)
+
+
+def check_objects(name: str, value: Any) -> Any:
+    """A list of nested values, none of which a text or a number can be."""
+    if not isinstance(value, list | tuple) or not all(isinstance(each, Mapping) for each in value):
+        raise Invalid(name, "InvalidFormat", f"{name} must be a list of objects.")
+    return list_of(check_object)(name, value)
 
 
 def check_json(name: str, value: Any, depth: int = 0) -> Any:

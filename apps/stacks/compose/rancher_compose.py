@@ -164,7 +164,8 @@ def _read_options(given: Mapping[str, Any]) -> ServiceOptions:
         raise Invalid("external_ips", "InvalidFormat", f"external_ips: {problem}") from None
     except Invalid as problem:
         name, _dot, rest = str(problem.field).partition(".")
-        raise Invalid(f"{_OPTION_KEYS[name]}.{rest}", problem.code, problem.message) from None
+        message = problem.message.replace("externalIpAddresses", "external_ips")
+        raise Invalid(f"{_OPTION_KEYS[name]}.{rest}", problem.code, message) from None
     settings = {"retainIp": boolean("retain_ip", parse_boolean(given["retain_ip"]))} if "retain_ip" in given else {}
     return ServiceOptions(kind=kind, external=target, address_settings=settings)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from apps.containers.launch.config import LAUNCH_FIELDS
 from apps.containers.launch.fields.declaration import ComposeKind, LaunchField
-from apps.containers.launch.kind_labels import GLOBAL_LABEL, PULL_IMAGE_LABEL
+from apps.containers.launch.kind_labels import GLOBAL_LABEL, PULL_IMAGE_LABEL, START_ONCE_LABEL
 from apps.containers.launch.values import CLEARED, image_uuid
 from apps.hosts.affinity import HOST_LABEL, PREFIX
 from apps.stacks.compose import value_formats
@@ -187,6 +187,7 @@ def _blkio(value: Any) -> Fields:
 
 def _deploy(value: Any) -> Fields:
     found, resources = _map(value), _map(_map(value).get("resources"))
+    _refuse_job_mode(found.get("mode"))
     _refuse_reserved_devices(_map(resources.get("reservations")))
     try:
         labels = read_placement(_map(found.get("placement")))
@@ -208,6 +209,15 @@ def _deploy(value: Any) -> Fields:
         else value_formats.parse_nano_cpus(reserved["cpus"]) // 10**6,
         "restartPolicy": restart,
     }
+
+
+def _refuse_job_mode(mode: Any) -> None:
+    if mode in {"replicated-job", "global-job"}:
+        raise UnsupportedValue(
+            f"`mode: {mode}` is not supported, and the containers would be started again whenever they end: for a job "
+            f"that runs once set the label {START_ONCE_LABEL} to true, for one that runs at times the label "
+            "io.corral.schedule"
+        )
 
 
 def _refuse_reserved_devices(reserved: Mapping[str, Any]) -> None:

@@ -28,17 +28,22 @@ from apps.stacks.compose.service_keys import KEY_READERS, Fields, UnsupportedVal
 from apps.stacks.compose.volume_names import VolumeNames
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line
 from apps.stacks.link_names import free_name, name_used_twice
+from apps.stacks.lost_host_policy import lost_after_from_labels
+from apps.stacks.schedule import schedule_from_labels
 from apps.stacks.service_options import (
     BALANCER,
     EXTERNAL,
     KIND_IMAGES,
+    NO_IMAGE,
     SERVICE,
     ExternalTarget,
     ServiceOptions,
     config_of_kind,
     is_host_name,
+    is_without_image,
     kind_of_image,
 )
+from apps.stacks.updates.policy import policy_from_labels
 
 DOCKER_FIELD = "dockerCompose"
 T = TypeVar("T")
@@ -135,6 +140,11 @@ class ServiceParser:
 
         Rancher did not look at the scale of a service on each host, so that its files may have any: that is a warning.
         """
+        if kind == SERVICE and is_without_image(config.image):
+            if max(given or 0, extra or 0) > 1:
+                why = f"`scale` is not used: its image {NO_IMAGE} stands for no containers of its own."
+                self._warnings.append(labeled(self._name, why))
+            return 1, False
         if kind not in {SERVICE, BALANCER} or not is_global(config):
             scale = given if extra is None else extra
             return (1, False) if scale is None else (scale, True)
@@ -154,6 +164,9 @@ class ServiceParser:
                 image = KIND_IMAGES[EXTERNAL]
                 self._warnings.append(f"{self._name}: `external_ips` and `hostname` are for services of image {image}.")
             target = ExternalTarget()
+        elif not (target.addresses or target.hostname):
+            why = "say where the external service leads: `external_ips` or `hostname` in the rancher-compose file"
+            raise self._error(self._context.services.line(self._name), why, "MissingRequired")
         found = replace(extras.options, kind=kind, external=target).with_labels(config.labels)
         self._with_location("", found.columns)
         return found
@@ -163,9 +176,7 @@ class ServiceParser:
             line = self._context.services.line(self._name)
             if "image" in self._body and isinstance(self._body, LineMap):
                 line = self._body.line("image")
-            unset = [name for name, at in self._context.variables.missing.items() if at == line]
-            why = f": the variable {', '.join(unset)} is not set" if unset else ""
-            raise self._error(line, f"`image` is required{why}", "MissingRequired")
+            raise self._error(line, f"`image` is required{self._unset_variables(line)}", "MissingRequired")
 
     def _fields(self) -> Fields:
         found: Fields = {}
@@ -229,6 +240,8 @@ class ServiceParser:
         for label in config.labels:
             if (reason := malformed_label(config, label)) is not None:
                 raise self._error(self._body.line("labels"), f"the label {label}: {reason}")
+        for read_label in (schedule_from_labels, policy_from_labels, lost_after_from_labels):
+            self._with_location("labels", partial(read_label, config.labels))
         self._warnings += [labeled(self._name, text) for text in (*left_out_labels, *ignored_labels(config))]
         return config
 
@@ -244,7 +257,14 @@ class ServiceParser:
         except ValueError as problem:
             message, code = str(problem), "InvalidFormat"
         line = self._body.line(key) if key else self._context.services.line(self._name)
+        if key == "image":
+            message = message.rstrip(".") + self._unset_variables(line)
         raise self._error(line, f"`{key}`: {message}" if key else message, code)
+
+    def _unset_variables(self, line: int) -> str:
+        """Which variables of a line are not set, as the end of a refusal that they explain."""
+        unset = [name for name, at in self._context.variables.missing.items() if at == line]
+        return f": the variable {', '.join(unset)} is not set" if unset else ""
 
     def _error(self, line: int, message: str, code: str = "InvalidFormat") -> Invalid:
         return error_at_line(DOCKER_FIELD, line, labeled(self._name, message), code)

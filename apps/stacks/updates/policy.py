@@ -10,6 +10,7 @@ from typing import Any
 
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
+from apps.core.texts import labeled
 from apps.stacks.cron import check_cron, check_time_zone, due_between, next_due
 
 NOTIFY, UPGRADE, NEVER = "notify", "upgrade", "never"
@@ -148,7 +149,7 @@ def policy_from_labels(labels: Mapping[str, str]) -> dict[str, Any]:
     try:
         found = parse_policy_text(labels.get(UPDATE_LABEL, ""), UPDATE_LABEL)
     except Invalid as problem:
-        raise Invalid("labels", problem.code, f"{UPDATE_LABEL}: {problem.message}") from None
+        raise Invalid("labels", problem.code, labeled(UPDATE_LABEL, problem.message)) from None
     return found.to_json() if found else {}
 
 

@@ -36,6 +36,8 @@ def web(keys: str) -> ComposeService:
         ),
         ("deploy: {placement: {constraints: ['node.role==manager']}}", "'node.role==manager' cannot be checked"),
         ("deploy: {placement: {constraints: ['node.labels.a==b,c']}}", "node.labels.NAME==VALUE"),
+        ("deploy: {mode: global-job}", "`deploy`: `mode: global-job` is not supported"),
+        ("deploy: {mode: replicated-job}", "set the label io.rancher.container.start_once"),
         ("deploy: {placement: {preferences: [{spread: node.labels.zone}]}}", "`placement.preferences`"),
         ("deploy: {placement: {max_replicas_per_node: 2}}", "`placement.max_replicas_per_node`: 2"),
     ],
