@@ -16,7 +16,9 @@ _FINISH_OR_ROLL_BACK = Remedy(_("Finish the upgrade or roll it back first."), fi
 _CANCEL_UPGRADE = Remedy(_("Cancel the upgrade first, or wait until it is done."), first="cancelupgrade")
 _CANCEL_ROLLBACK = Remedy(_("Cancel the rollback first, or wait until it is done."), first="cancelrollback")
 _RESTORE_FIRST = Remedy(_("Restore it first."), first="restore")
-_AWAIT_REMOVAL = Remedy(_("Wait until it is removed, then restore it."))
+_AWAIT_REMOVAL = Remedy(
+    _("Undo its deletion while that is possible. Otherwise wait until it is removed, then restore it.")
+)
 _CREATE_AGAIN = Remedy(_("Create it again: it can no longer be restored."))
 _START_AGAIN = Remedy(_("Start it again first; its activity says what failed."), first="activate")
 _DELETE_BROKEN = Remedy(_("Its activity says what failed. Delete it and create it again."), first="remove")

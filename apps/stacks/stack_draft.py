@@ -143,6 +143,8 @@ def draft_from_files(now: StackNow, files: StackFiles, actor: Actor) -> StackDra
     rancher = files.rancher_compose if files.rancher_compose is not None else stack.rancher_compose
     if not docker.strip():
         remedy = "Send dockerCompose: this stack was not made from a compose file."
+        if stack.docker_compose.strip():
+            remedy = "dockerCompose is empty: leave it out for the stack's own file, or send one with services."
         raise Invalid("dockerCompose", "MissingRequired", remedy)
     present = () if files.remove_missing else now.states
     found = parse(docker, rancher, variables, stack_name=stack.name, present=present, needs_services=True)

@@ -49,7 +49,7 @@ def test_every_change_of_what_a_stack_lock_covers_is_refused(api: Any, service: 
         api.post("services", {"name": "new", "environmentId": service["environmentId"], "launchConfig": config}),
     ]
     assert [(each.status, each["code"]) for each in refused] == [(422, "Locked")] * len(refused)
-    assert all("is locked by" in each["message"] for each in refused)
+    assert all("has been locked by" in each["message"] for each in refused)
     assert api.get(path)["scale"] == service["scale"]
     assert api.get(path)["lock"]["resourceType"] == "environment"
 
@@ -64,3 +64,15 @@ def test_a_lock_of_its_own_is_needed_to_unlock(api: Any, service: Any):
 def test_a_reason_that_cannot_be_is_refused(api: Any, service: Any, body: Any):
     refused = api.post(f"services/{service['id']}?action=lock", body)
     assert (refused.status, refused["fieldName"]) == (422, "reason")
+
+
+def test_a_deleted_service_is_not_locked_and_says_so(api: Any, service: Any):
+    path = f"services/{service['id']}"
+    assert api.delete(f"{path}?undoSeconds=30").status < 300
+    refused = api.post(f"{path}?action=lock")
+    assert refused.status == 422
+    assert "delete" in refused["message"]
+    assert "no lock" not in refused["message"]
+    changed = api.put(path, {"scale": 2})
+    assert changed.status == 422
+    assert "Undo its deletion" in changed["message"]

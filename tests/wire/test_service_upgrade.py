@@ -122,6 +122,7 @@ REFUSED = {
         "InvalidOption",
         "inServiceStrategy.secondaryLaunchConfigs",
     ),
+    "a handover to nobody": ({"toServiceStrategy": {}}, "MissingRequired", "toServiceStrategy.toServiceId"),
     "itself": ({"toServiceStrategy": {"toServiceId": "1s1"}}, "InvalidOption", "toServiceStrategy.toServiceId"),
     "a short interval": (
         {"inServiceStrategy": {"intervalMillis": 99, "launchConfig": {"imageUuid": "docker:bb"}}},

@@ -112,6 +112,12 @@ def test_the_preview_masks_secrets_and_its_basis_goes_with_the_upgrade(api: ApiC
     assert [each["change"] for each in preview["services"]] == ["update", "unchanged"]
 
 
+def test_an_empty_file_for_a_stack_that_has_one_is_refused_as_empty(api: ApiClient, shop: Any) -> None:
+    answer = api.post(f"environments/{shop()['id']}?action=previewupgrade", {"dockerCompose": ""})
+    assert (answer.status, answer["fieldName"]) == (422, "dockerCompose")
+    assert answer["message"].startswith("dockerCompose is empty: leave it out")
+
+
 def test_only_the_named_services_are_upgraded(api: ApiClient, shop: Any) -> None:
     row = shop()
     sent = body(services=["queue"])

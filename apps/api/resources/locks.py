@@ -63,9 +63,11 @@ def with_lock_state(caller: ApiCaller, row: Stack | Service, action: str, found:
     has_lock = has_own_lock(caller.actor, row)
     if has_lock is (action == "unlock") and not (action == "lock" and row.removal_requested):
         return found
-    return Verdict(
-        allowed=False, reason="It is locked already." if has_lock else "There is no lock of its own to take."
-    )
+    if has_lock:
+        return Verdict(allowed=False, reason="It is locked already.")
+    if action == "unlock":
+        return Verdict(allowed=False, reason="There is no lock of its own to take.")
+    return Verdict(allowed=False, reason="It is deleted, or about to be: undo that or restore it first.")
 
 
 def _lock(caller: ApiCaller, row: Stack | Service, data: Data) -> None:

@@ -89,10 +89,7 @@ class ToServiceUpgradeStrategyResource(EmbeddedResource):
 
 def upgrade(caller: ApiCaller, row: Service, data: Data) -> None:
     """Start the upgrade that the body of the action describes. Raises `Invalid`."""
-    if data.get("toServiceStrategy") and data.get("inServiceStrategy"):
-        why = "Send inServiceStrategy, which replaces containers, or toServiceStrategy, which hands over; not both."
-        raise Invalid("toServiceStrategy", "InvalidOption", why)
-    if data.get("toServiceStrategy"):
+    if _is_handover(data):
         _hand_over(caller, row, data["toServiceStrategy"])
         return
     sent = data.get("inServiceStrategy")
@@ -156,6 +153,15 @@ def _settings(row: Service, sent: Mapping[str, Any]) -> BalancerSettings | None:
     if row.kind != BALANCER:
         return None
     return with_listeners_of(row.balancer_settings, sent, f"{_AT}launchConfig.")
+
+
+def _is_handover(data: Data) -> bool:
+    """Whether another service takes over. Raises `Invalid` where both strategies are sent."""
+    within, to = data.get("inServiceStrategy"), data.get("toServiceStrategy")
+    if to and within:
+        why = "Send inServiceStrategy, which replaces containers, or toServiceStrategy, which hands over; not both."
+        raise Invalid("toServiceStrategy", "InvalidOption", why)
+    return bool(to) or (to is not None and not within)
 
 
 def _hand_over(caller: ApiCaller, row: Service, sent: Any) -> None:
