@@ -106,7 +106,7 @@ def describe_lock(lock: Lock) -> str:
     subject = _("The stack %(name)s") if lock.stack is not None else _("The service %(name)s")
     since = lock.created.strftime("%Y-%m-%d %H:%M UTC")
     who = lock.account_name or _("somebody")
-    text = _("%(subject)s is locked by %(who)s since %(since)s") % {
+    text = _("%(subject)s has been locked by %(who)s since %(since)s") % {
         "subject": subject % {"name": lock.target.name},
         "who": who,
         "since": since,

@@ -49,10 +49,19 @@ def find(api: PortalApi, name: str, kinds: Sequence[str] = ("service", "containe
         if len(found) == 1:
             return found[0]
         if found:
-            listed = ", ".join(sorted(f"{printable(each['name'])} ({each['id']})" for each in found))
+            listed = ", ".join(sorted(f"{_full_name(api, kind, each)} ({each['id']})" for each in found))
             how = "stack/service" if kind == "service" else "its id"
             raise CliError(f"Several can be meant by {name!r}: {listed}. Say {how}.", ExitCode.USAGE)
     return _missing(" or ".join(kinds), name)
+
+
+def _full_name(api: PortalApi, kind: str, found: Json) -> str:
+    """The name of one of several; a service's with its stack's, which tells them apart."""
+    name = printable(found["name"])
+    if kind != "service":
+        return name
+    stack = api.get(f"environments/{found['environmentId']}")
+    return f"{printable(stack['name'])}/{name}"
 
 
 def only_host(api: PortalApi, name: str) -> Json:

@@ -223,6 +223,17 @@ def test_what_if_shows_where_containers_would_go(shop: CommandLine):
     shop.succeed("what-if", "lab-1", "--add-label", "zone=a")
     assert shop.fail("what-if", "lab-1", "--scale", "3").code == ExitCode.USAGE
     assert shop.fail("what-if", "shop/web", "--scale", "-1").code == ExitCode.INVALID
+    for option in ("--add-label", "--remove-label"):
+        refused = shop.fail("what-if", "shop/web", option, "a=b")
+        assert (refused.code, "name a host" in refused.err) == (ExitCode.USAGE, True)
+
+
+def test_a_name_that_several_services_have_is_refused_with_their_stacks(shop: CommandLine):
+    shop.succeed("up", "-d", "-s", "other")
+    refused = shop.fail("what-if", "web")
+    assert refused.code == ExitCode.USAGE
+    assert "other/web (1s" in refused.err
+    assert "shop/web (1s" in refused.err
 
 
 def test_the_audit_log_is_listed_and_verified(shop: CommandLine):

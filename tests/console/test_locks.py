@@ -21,7 +21,7 @@ def test_it_is_locked_with_a_reason_and_unlocked(browser_as: Any, at: Any, web: 
     assert "Nobody can change" in client.get(at(f"{kind}-lock", pk=row.pk), headers=HX).content.decode()
     assert client.post(at(f"{kind}-lock", pk=row.pk), {"reason": "release freeze"}, headers=HX).status_code == 204
     page = client.get(at(kind, pk=row.pk)).content.decode()
-    assert f"The {kind} {row.name} is locked by Bob since" in page
+    assert f"The {kind} {row.name} has been locked by Bob since" in page
     assert "release freeze. Unlock it first." in page
     assert at(f"{kind}-unlock", pk=row.pk) in page
     assert client.get(at("stacks")).content.decode().count('<span class="lock"') == (1 if kind == "service" else 2)
@@ -46,7 +46,7 @@ def test_what_is_locked_is_refused_in_words(browser_as: Any, at: Any, web: Servi
         assert answer.status_code == 422, path
         assert "audit. Unlock it first." in json.loads(answer["HX-Trigger"])["corral:toast"]["text"]
     page = client.get(at("stack", pk=web.stack_id)).content.decode()
-    assert page.count("Add service: The stack shop is locked by Alice") == 1
+    assert page.count("Add service: The stack shop has been locked by Alice") == 1
     web.refresh_from_db()
     assert (web.scale, web.desired) == (2, "active")
 

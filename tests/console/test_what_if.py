@@ -17,7 +17,7 @@ def test_a_service_s_page_says_where_one_more_would_go(browser_as: Any, at: Any,
     page = browser_as("rita").get(at("service-what-if", pk=web.pk))
     assert [move.target for move in page.context["outcome"].placed] == [str(host)]
     text = page.content.decode()
-    assert "Gets a host" in text
+    assert "Placed on a host" in text
     assert "it is the only host that fits" in text
 
 
@@ -30,7 +30,7 @@ def test_a_scale_that_cannot_be_is_refused_on_the_page(browser_as: Any, at: Any,
 
 def test_a_host_s_page_says_what_its_loss_would_do(browser_as: Any, at: Any, web: Service, host: Host) -> None:
     text = browser_as("rita").get(at("host-what-if", pk=host.pk)).content.decode()
-    assert "Is not replaced" in text or "Fits nowhere" in text
+    assert "Not replaced" in text or "Fits nowhere" in text
     assert "shop_web_1" in text
     labeled = browser_as("rita").get(at("host-what-if", pk=host.pk), {"addLabels": "gpu=1"}).content.decode()
     assert "Nothing would move" in labeled

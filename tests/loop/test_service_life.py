@@ -231,7 +231,9 @@ def test_a_start_once_container_may_end(serve: Any, sim: SimulatedDriver) -> Non
     assert (running(sim), Service.all_objects.get().status["health"]) == ([], "completed")
 
 
-@pytest.mark.parametrize("said", [{"labels": {"io.rancher.container.start_once": "true"}}, {"restartPolicy": {"name": "no"}}])
+@pytest.mark.parametrize(
+    "said", [{"labels": {"io.rancher.container.start_once": "true"}}, {"restartPolicy": {"name": "no"}}]
+)
 def test_a_job_that_somebody_stops_is_not_started_again_until_somebody_starts_it(
     said: Any, serve: Any, sim: SimulatedDriver, actor_of: Any, run_loop: Callable[[], None]
 ) -> None:

@@ -149,7 +149,7 @@ def test_a_locked_service_is_changed_in_no_way(web: Service, store: Service, act
     lock_set(web, "release freeze", actor=actor_of("bob"))
     before = snapshot()
     with pytest.raises(
-        Locked, match=r"The service web is locked by Bob since .* UTC: release freeze\. Unlock it first\."
+        Locked, match=r"The service web has been locked by Bob since .* UTC: release freeze\. Unlock it first\."
     ):
         SERVICE_CHANGES[change](web, store, actor_of("alice"))
     assert snapshot() == before
@@ -161,7 +161,7 @@ def test_a_locked_service_is_changed_in_no_way(web: Service, store: Service, act
 def test_a_locked_stack_covers_its_services(web: Service, store: Service, actor_of: Any, change: str):
     lock_set(web.stack, "", actor=actor_of("alice"))
     before = snapshot()
-    with pytest.raises(Locked, match="The stack shop is locked by Alice"):
+    with pytest.raises(Locked, match="The stack shop has been locked by Alice"):
         STACK_CHANGES[change](web, store, actor_of("alice"))
     assert snapshot() == before
 

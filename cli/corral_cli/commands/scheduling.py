@@ -24,6 +24,10 @@ def _run(session: CliSession, options: Namespace) -> int:
         if options.scale is not None:
             raise CliError("A host has no scale: name a service, or leave --scale out.", ExitCode.USAGE)
         query = {"addLabels": ",".join(options.add_label), "removeLabels": ",".join(options.remove_label)}
+    elif options.add_label or options.remove_label:
+        raise CliError(
+            "Labels are a host's here: name a host, or leave --add-label and --remove-label out.", ExitCode.USAGE
+        )
     elif options.scale is not None:
         query = {"scale": options.scale}
     found = session.api.get(

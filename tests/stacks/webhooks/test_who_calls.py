@@ -82,7 +82,7 @@ def test_the_same_call_counts_once(web: Service, webhook: Make):
 def test_a_refused_call_is_used_up_as_well(web: Service, webhook: Make, actor_of: Any):
     made, at = webhook("scale", max_scale=9), time.time()
     lock = lock_set(web, "release", actor=actor_of("alice"))
-    with pytest.raises(Locked, match="is locked by"):
+    with pytest.raises(Locked, match="has been locked by"):
         call(made, {"scale": 4}, at=at)
     lock.delete()
     with pytest.raises(Conflict):
