@@ -100,8 +100,8 @@ class DrillCluster:
     def engine_containers(self, prefix: str = PREFIX) -> dict[str, dict[str, Any]]:
         """What the engines themselves say, by name: id, host, state, when it was started.
 
-        One host is looked at after the other, and meanwhile a container may have been replaced: a name that is on two is
-        a double only if the first is still there after the second was seen.
+        One host is looked at after the other, and meanwhile a container may have been replaced: a name that is on two
+        is a double only if the first is still there after the second was seen.
         """
         found: dict[str, dict[str, Any]] = {}
         hosts = {host.name: host for host in self.fleet.hosts.values()}
