@@ -323,6 +323,8 @@ def link_add(
     check_can_link(row, [target], actor)
     name = check_link_name(link_name(target, name), "serviceLink")
     with transaction.atomic():
+        # One at a time for each service: of two at once with one name, each would see that it is free.
+        Service.all_objects.select_for_update(no_key=True).values_list("pk").get(pk=row.pk)
         before = ServiceLink.objects.filter(service=row, selected=False)
         check_names_once([*before.values_list("name", "target"), (name, target.pk)], "serviceLink")
         check_no_circle(row, [target], "serviceLink")
