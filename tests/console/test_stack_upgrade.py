@@ -117,7 +117,7 @@ def test_only_what_was_looked_at_is_done(shop: Any, browser_as: Any, actor_of: A
     [
         ({"dockerCompose": "web: ["}, "line"),
         ({"dockerCompose": AFTER, "rancherCompose": "web: {scale: many}"}, "whole number"),
-        ({"dockerCompose": ""}, "Send dockerCompose"),
+        ({"dockerCompose": ""}, "dockerCompose is empty"),
     ],
 )
 def test_what_is_wrong_is_said_beside_its_field(shop: Any, browser_as: Any, sent: Any, message: str) -> None:
