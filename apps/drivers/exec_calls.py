@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from apps.drivers.base import ExecSession
@@ -35,6 +35,22 @@ class EngineExec:
     running: bool
     exit_code: int | None
     privileged: bool = False
+
+
+def parse_exec(found: dict[str, Any]) -> EngineExec:
+    """An engine's answer about a command."""
+    process = found.get("ProcessConfig") or {}
+    running = bool(found.get("Running"))
+    code = found.get("ExitCode")
+    return EngineExec(
+        id=str(found["ID"]),
+        container_id=str(found["ContainerID"]),
+        command=tuple(map(str, (process.get("entrypoint", ""), *(process.get("arguments") or ())))),
+        tty=bool(process.get("tty")),
+        running=running,
+        exit_code=code if isinstance(code, int) and not running else None,
+        privileged=bool(process.get("privileged")),
+    )
 
 
 class ExecCalls(Protocol):

@@ -10,7 +10,7 @@ from apps.drivers.base import ExecSession
 from apps.drivers.docker.exec import DockerExec
 from apps.drivers.docker.http import EngineResponse
 from apps.drivers.docker.sdk import EngineConnection
-from apps.drivers.exec_calls import EngineExec, ExecRequest
+from apps.drivers.exec_calls import EngineExec, ExecRequest, parse_exec
 
 # The engine leaves a terminal at Ctrl-P Ctrl-Q, and holds back a Ctrl-P until the next key. It must have some keys for
 # this: these nobody types, and Ctrl-Space, which is held back instead, begins sequences in what programs use it for.
@@ -91,22 +91,6 @@ class DockerExecCalls:
         """Tell the terminal of the container's own process its size."""
         with self._connection() as sdk:
             sdk.resize(container_id, height=rows, width=columns)
-
-
-def parse_exec(found: dict[str, Any]) -> EngineExec:
-    """An engine's answer about a command."""
-    process = found.get("ProcessConfig") or {}
-    running = bool(found.get("Running"))
-    code = found.get("ExitCode")
-    return EngineExec(
-        id=str(found["ID"]),
-        container_id=str(found["ContainerID"]),
-        command=tuple(map(str, (process.get("entrypoint", ""), *(process.get("arguments") or ())))),
-        tty=bool(process.get("tty")),
-        running=running,
-        exit_code=code if isinstance(code, int) and not running else None,
-        privileged=bool(process.get("privileged")),
-    )
 
 
 def _quoted(key: str) -> str:

@@ -7,8 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from apps.drivers.base import EngineDown, ExecSession, LogLine, Stream, StreamName
-from apps.drivers.docker.exec_calls import parse_exec
-from apps.drivers.exec_calls import EngineExec, ExecRequest
+from apps.drivers.exec_calls import EngineExec, ExecRequest, parse_exec
 from apps.drivers.simulated.exec import SimulatedExec
 from apps.drivers.simulated.streams import LogStream
 from simulated_engine.engine import EngineCore
