@@ -34,7 +34,9 @@ def config_of(**fields: Any) -> LaunchConfig:
 
 @pytest.fixture
 def hosts(host: Host, lab: Environment, run_loop: Callable[[], None]) -> Iterator[list[Host]]:
-    """Three hosts."""
+    """Three hosts, whose engines are as new."""
+    for name in ("lab2", "lab3", "far"):
+        registry.discard_driver(Endpoint(f"sim://{name}"))
     others = [host_create(actor=None, environment=lab, url=f"sim://lab{n}", name=f"h{n}") for n in (2, 3)]
     run_loop()
     yield [host, *others]
