@@ -15,9 +15,6 @@ Check = Callable[[str, Any], Any]
 MAX_INTEGER = 2**63 - 1
 
 
-_ENTRIES = ("entries", "entry")
-
-
 def text(
     *,
     low: int = 0,
@@ -107,6 +104,12 @@ def option(*choices: str) -> Check:
     return check
 
 
+def _too_many(name: str, high: int) -> Invalid:
+    return Invalid(
+        name, "MaxLengthExceeded", f"{name} must not have more than {high} {'entry' if high == 1 else 'entries'}."
+    )
+
+
 def list_of(item: Check, high: int = 1000) -> Check:
     """A list; a single value counts as a list of one."""
 
@@ -115,11 +118,7 @@ def list_of(item: Check, high: int = 1000) -> Check:
         if not isinstance(found, list | tuple):
             raise Invalid(name, "InvalidFormat", f"{name} must be a list.")
         if len(found) > high:
-            raise Invalid(
-                name,
-                "MaxLengthExceeded",
-                f"{name} must not have more than {high} {'entry' if high == 1 else 'entries'}.",
-            )
+            raise _too_many(name, high)
         return tuple(item(name, each) for each in found)
 
     return check
@@ -133,11 +132,7 @@ def mapping(item: Check, key: Check | None = None, high: int = 2000) -> Check:
         if not isinstance(value, Mapping):
             raise Invalid(name, "InvalidFormat", f"{name} must be a map.")
         if len(value) > high:
-            raise Invalid(
-                name,
-                "MaxLengthExceeded",
-                f"{name} must not have more than {high} {'entry' if high == 1 else 'entries'}.",
-            )
+            raise _too_many(name, high)
         return {check_key(name, word): item(name, each) for word, each in value.items()}
 
     return check

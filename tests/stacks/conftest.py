@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from apps.containers.launch.config import LaunchConfig
+from apps.control.reconcile import reconcile_until_idle
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
-from apps.stacks.services import stack_create
+from apps.stacks.services import service_create, stack_create
 from tests.stacks.shop import BEFORE, RANCHER
+
+SERVICE_CONFIG = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
 
 
 @pytest.fixture
@@ -46,3 +50,27 @@ def go(shop: Stack, run_loop: Callable[[], None]) -> Callable[[], str]:
         return shop.display_state
 
     return run
+
+
+@pytest.fixture
+def stack(lab: Environment, actor_of: Any) -> Stack:
+    """A reconciled stack without services."""
+    row = stack_create(actor=actor_of("alice"), environment=lab, name="shop")
+    reconcile_until_idle()
+    row.refresh_from_db()
+    return row
+
+
+@pytest.fixture
+def serve(stack: Stack, actor_of: Any) -> Callable[..., Service]:
+    """Creates a reconciled service that does not run."""
+
+    def make(name: str = "web", who: str = "bob", **more: Any) -> Service:
+        row = service_create(
+            actor=actor_of(who), stack=more.pop("stack", stack), name=name, config=SERVICE_CONFIG, **more
+        )
+        reconcile_until_idle()
+        row.refresh_from_db()
+        return row
+
+    return make

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from apps.containers.launch.config import LaunchConfig
-from apps.control.reconcile import reconcile_until_idle
 from apps.core.errors import Invalid
-from apps.environments.models import Environment
-from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.models import Service, ServiceLink
 from apps.stacks.service_options import ServiceOptions
-from apps.stacks.services import link_add, links_set, service_create, stack_create
+from apps.stacks.services import link_add, links_set
 
 CONFIG = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
-
-
-@pytest.fixture
-def stack(lab: Environment, actor_of: Any) -> Stack:
-    """A reconciled stack without services."""
-    row = stack_create(actor=actor_of("alice"), environment=lab, name="shop")
-    reconcile_until_idle()
-    row.refresh_from_db()
-    return row
-
-
-@pytest.fixture
-def serve(stack: Stack, actor_of: Any) -> Callable[..., Service]:
-    """Creates a reconciled service that does not run."""
-
-    def make(name: str = "web", who: str = "bob", **more: Any) -> Service:
-        row = service_create(actor=actor_of(who), stack=more.pop("stack", stack), name=name, config=CONFIG, **more)
-        reconcile_until_idle()
-        row.refresh_from_db()
-        return row
-
-    return make
 
 
 def links_of(row: Service) -> list[tuple[str, str]]:

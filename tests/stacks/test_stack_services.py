@@ -48,28 +48,6 @@ BAD_NAMES = {
 
 
 @pytest.fixture
-def stack(lab: Environment, actor_of: Any) -> Stack:
-    """A reconciled stack without services."""
-    row = stack_create(actor=actor_of("alice"), environment=lab, name="shop")
-    reconcile_until_idle()
-    row.refresh_from_db()
-    return row
-
-
-@pytest.fixture
-def serve(stack: Stack, actor_of: Any) -> Callable[..., Service]:
-    """Creates a reconciled service that does not run."""
-
-    def make(name: str = "web", who: str = "bob", **more: Any) -> Service:
-        row = service_create(actor=actor_of(who), stack=more.pop("stack", stack), name=name, config=CONFIG, **more)
-        reconcile_until_idle()
-        row.refresh_from_db()
-        return row
-
-    return make
-
-
-@pytest.fixture
 def far(actor_of: Any) -> Service:
     """A service of mallory's environment."""
     mallory = actor_of("mallory")

@@ -27,7 +27,7 @@ def test_a_link_that_leads_nowhere_or_to_two_is_refused_with_its_line(text: str,
     assert (refused.value.code, words in refused.value.message) == (code, True), refused.value.message
 
 
-def test_services_of_one_name_in_other_stacks_are_told_apart_by_the_stack_s_name():
+def test_links_to_services_of_one_name_in_different_stacks_have_the_stack_in_their_names():
     text = "w: {image: a, links: [db], external_links: ['one/db', 'two/db', 'two/db:x']}\ndb: {image: a}"
     found = parse(text).services[0]
     assert found.links == (("db", "db"),)
