@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, expect
 
 from tests.docker.portal_process import PASSWORD, PortalProcess
 
@@ -62,6 +62,10 @@ class BrowserSession:
         while self._windows:
             self._windows.pop().close()
 
+    def shown_texts(self) -> list[tuple[str, str]]:
+        """The address and the visible text of every page that is open."""
+        return [(page.url, _shown_text(page)) for context in self._windows for page in context.pages]
+
     def allow_complaints(self, *patterns: str) -> None:
         """Expect complaints in this test: browsers log a refused request as an error."""
         self._forgiven += [re.compile(each) for each in patterns]
@@ -78,6 +82,13 @@ class BrowserSession:
         """Close the browser."""
         self.close_windows()
         self.chromium.close()
+
+
+def _shown_text(page: Page) -> str:
+    try:
+        return page.locator("body").inner_text(timeout=2000)
+    except Error as error:  # the page or its browser is gone, and that is worth knowing as well
+        return f"(nothing: {error})"
 
 
 def log_in(page: Page, login: str, password: str = PASSWORD) -> None:

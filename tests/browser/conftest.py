@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,16 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """The portal and the browser end with the last of these tests: others use the engine, and loops of their own."""
     if nextitem is None or HERE not in nextitem.path.parents:
         item.config.stash.get(WHAT_LASTS, ExitStack()).close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what its pages said: why an element is missing is seldom in the error."""
+    report = yield
+    session = getattr(item, "funcargs", {}).get("browser_session")
+    if report.when == "call" and report.failed and session is not None:
+        report.sections += [(f"Page {url}", words) for url, words in session.shown_texts()]
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -290,6 +290,12 @@ def test_deleting_asks_with_the_size_and_the_name_of_what_holds_data(
     assert sim.find_volume("data") is None
 
 
+@pytest.mark.parametrize(("size", "status"), [(None, 422), (0, 302)], ids=["not measured", "empty"])
+def test_the_name_is_typed_unless_nothing_is_in_it(bob: Client, at: Any, data: Volume, size: int | None, status: int):
+    Volume.all_objects.filter(pk=data.pk).update(size=size)
+    assert bob.post(at("volume-remove", pk=data.pk), headers=HTMX if status == 422 else {}).status_code == status
+
+
 def test_what_is_in_use_cannot_be_deleted(bob: Client, at: Any, used: Volume, sim: SimulatedDriver):
     page = bob.get(at("volumes"))
     assert "is used by box" in text(page)

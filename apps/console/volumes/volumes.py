@@ -178,8 +178,9 @@ def remove(ctx: RequestContext, pk: int) -> HttpResponse:
         text = _("Its files on %(host)s (%(size)s). This cannot be undone.") % {"host": row.host, "size": size}
         return {"kind": _("volume"), "consequences": [text]}
 
+    # What was not measured yet may be large: only a volume known to be empty goes with one click.
     return ask_removal(
-        ctx, row, remove=act, ask=ask, is_large=lambda: bool(row.size) and not is_unnamed(row.name, row.labels)
+        ctx, row, remove=act, ask=ask, is_large=lambda: row.size != 0 and not is_unnamed(row.name, row.labels)
     )
 
 
