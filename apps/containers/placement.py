@@ -23,8 +23,10 @@ from apps.hosts.placement import (
     choose_host,
 )
 
-# A host that becomes fit requeues what waits for it anyway; three hundred that find none must not fill a core.
-FIRST_RETRY, RETRY_SECONDS, RETRY_LATER = 1.0, 5.0, 15.0
+# A host that becomes fit requeues what waits for it anyway: what only now and then finds a freed port or memory must
+# not fill a core, so the more of an environment's containers wait, the less often each is tried.
+FIRST_RETRY, RETRY_SECONDS, RETRY_LATER, RETRY_AT_LEAST = 1.0, 5.0, 15.0, 300.0
+TRIES_PER_SECOND = 8
 
 
 def place(row: Container) -> Host | ReconcileResult:
@@ -85,7 +87,11 @@ def _unplaced_result(row: Container, reasons: str, trace: list[dict[str, Any]]) 
 
 def _pause(row: Container) -> float:
     """Seconds until what found no host is tried again: what a service keeps comes soon at first, then less often."""
-    return min(RETRY_LATER, RETRY_SECONDS * row.attempts) if row.keep_running else RETRY_LATER
+    pause = RETRY_SECONDS * row.attempts
+    if row.keep_running and pause < RETRY_LATER:
+        return pause
+    waiting = Container.all_objects.filter(environment=row.environment_id, host=None, removed=None).count()
+    return max(RETRY_LATER, min(waiting / TRIES_PER_SECOND, RETRY_AT_LEAST))
 
 
 def find_peers(row: Container) -> dict[str, int] | ReconcileResult:

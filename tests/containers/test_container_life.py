@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from apps.containers import placement
 from apps.containers.engine import UUID_LABEL
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container, Pull
@@ -324,3 +325,13 @@ def test_what_finds_no_host_is_tried_less_and_less_often(
     found = assign_host(row)
     assert isinstance(found, ReconcileResult)
     assert found.requeue_after == seconds
+
+
+def test_many_that_find_no_host_are_tried_less_often_together(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [make(labels={"io.rancher.scheduler.affinity:host_label": "disk=none"}) for _ in range(3)]
+    rows[0].attempts = 1
+    for tries_per_second, seconds in ((0.1, 30), (0.001, 300)):
+        monkeypatch.setattr(placement, "TRIES_PER_SECOND", tries_per_second)
+        found = assign_host(rows[0])
+        assert isinstance(found, ReconcileResult)
+        assert found.requeue_after == seconds
