@@ -201,8 +201,11 @@ def _create_containers(
             number not in goal.hosts and unit_leaves_host(units.row, number, before.get(number))
         )
         unit = units.unit_for(before.get(number), leaves=leaves)
-        created[number] = _build_container(units.row, number, unit, before.get(number), names)
-        sidekicks += units.build(number, unit)
+        primary = _build_container(units.row, number, unit, before.get(number), names)
+        if units.has_unit(before.get(number)):
+            primary.deployment_unit, primary.launch_name = unit, PRIMARY
+        created[number] = primary
+        sidekicks += units.build(number, unit, before.get(number))
     if not leave_host:
         for container in created.values():
             container.avoid_host = None
@@ -226,8 +229,6 @@ def _build_container(
         avoid_host=previous.host if previous and not stays_on_host(row, number, previous) else None,
         requested_host=requested_host(config, row.environment_id),
         aliases=[row.name, f"{row.name}.{stack.name}", *names],
-        deployment_unit=unit if row.secondary else "",
-        launch_name=PRIMARY if row.secondary else "",
         tags={**unit_tags(row, unit, PRIMARY, revision), **project_labels(row, number)},
         networks=row.adopted.get("networks", []),
         retained_address=retained_address(row, number, PRIMARY),

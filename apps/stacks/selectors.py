@@ -119,7 +119,8 @@ def _add_sidekicks(views: Mapping[int, ServiceView]) -> None:
     rows = Container.all_objects.filter(deployment_unit__in=by_unit, removed=None).exclude(launch_name=PRIMARY)
     members: dict[str, list[Container]] = {}
     for row in rows.exclude(desired__in=("removed", "purged")).select_related("host").order_by("launch_name"):
-        members.setdefault(row.deployment_unit, []).append(row)
+        if row.desired != "stopped" or row.launch_name in by_unit[row.deployment_unit].service.sidekick_names:
+            members.setdefault(row.deployment_unit, []).append(row)
     for unit, found in members.items():
         by_unit[unit].sidekicks += current_members(found).values()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from uuid import uuid4
 
 from django.db import models
@@ -27,7 +28,7 @@ from apps.stacks.rollout import REVISION_LABEL, request_if_allowed, revision_of
 from apps.stacks.sidekicks import PRIMARY, Sidekick, creation_order
 from apps.stacks.units import MemberView, UnitDemand, UnitPlan, plan_unit
 from apps.stacks.updates.pins import with_pin
-from apps.stacks.upgrade import PAUSED, UPGRADING
+from apps.stacks.upgrade import PAUSED, ROLLING_BACK, UPGRADING
 
 
 class ServiceUnits:
@@ -52,20 +53,20 @@ class ServiceUnits:
         """The current sidekicks beside a primary container."""
         unit = primary.deployment_unit if primary is not None else ""
         there = [each for each in self._members.get(unit, ()) if unit and not each.removal_requested]
-        return list(current_members(there).values())
+        return list(current_members(each for each in there if not self._is_kept_aside(each)).values())
+
+    def _is_kept_aside(self, container: Container) -> bool:
+        """Whether it is stopped, and the service does without it: it serves nothing but a rollback."""
+        return container.launch_name not in self._versions and container.desired == "stopped"
 
     def view(self, view: SlotView, slot: Slot, rule: ReadyRule) -> SlotView:
         """The slot's view with what the plans need to know of its sidekicks."""
-        if not self.sidekicks:
+        if not (self.sidekicks or self._members):
             return view
-        outdated = [
-            each
-            for each in self.members_of(slot.container)
-            if each.launch_name in self._versions and self._member_view(each).is_outdated
-        ]
+        outdated = self._to_be_replaced(slot.container)
         if slot.successor is not None and waits_for_address(slot.successor):
             return replace(view, sidekicks_outdated=bool(outdated), sidekicks_begun=_has_stopped(outdated))
-        successors = self.members_of(slot.successor)
+        successors = [each for each in self.members_of(slot.successor) if each.launch_name in self._versions]
         return replace(
             view,
             sidekicks_outdated=bool(outdated),
@@ -74,6 +75,17 @@ class ServiceUnits:
             and len(successors) >= len(self.sidekicks)
             and all(self._member_view(each).is_done and is_ready(each, rule) for each in successors),
         )
+
+    def _to_be_replaced(self, primary: Container | None) -> list[Container]:
+        """The sidekicks beside a primary container that its turn in an upgrade is about, those left out included."""
+        if primary is None or not primary.deployment_unit or self._is_paused:
+            return []
+        current = [each for each in self.members_of(primary) if each.launch_name in self._versions]
+        found = [each for each in current if self._member_view(each).is_outdated]
+        for each in self._members.get(primary.deployment_unit, ()):
+            if each.launch_name not in self._versions and not each.removal_requested:
+                found += [] if self._member_view(each).is_at_rest else [each]
+        return found
 
     def waiting(self, views: Iterable[SlotView], slots: Sequence[Slot]) -> int:
         """How many sidekicks beside containers that stay are not where they should be."""
@@ -90,6 +102,10 @@ class ServiceUnits:
                 held.add(primary.deployment_unit)
                 is_next = slot.number in replaces and primary is slot.container
                 self._carry_out(self._plan(primary, replaces=is_next), slot, primary, operation)
+            kept = slot.previous
+            if kept is not None and not kept.removal_requested and kept.deployment_unit not in {"", *held}:
+                held.add(kept.deployment_unit)
+                self._carry_out(self._plan_kept(kept), slot, kept, operation)
         for unit, members in self._members.items():
             for each in members if unit not in held else ():
                 request_if_allowed(each, "remove", operation)
@@ -103,18 +119,39 @@ class ServiceUnits:
             replaces=replaces,
             keeps_previous=self.row.upgrade_phase == UPGRADING,
             is_paused=self._is_paused,
+            awaits_primary=self._is_rolling_back and revision_of(primary) != self.row.current_version,
         )
         return plan_unit(demand, [self._member_view(each) for each in self._members[primary.deployment_unit]])
 
+    def _plan_kept(self, primary: Container) -> UnitPlan:
+        """For the sidekicks beside a container that is kept for a rollback, in a unit that no other one is in."""
+        demand = UnitDemand(self.row.desired, (), replaces=True, is_paused=self._is_paused)
+        return plan_unit(demand, [self._member_view(each) for each in self._members[primary.deployment_unit]])
+
+    @property
+    def _is_rolling_back(self) -> bool:
+        return bool(self.row.upgrade_phase == ROLLING_BACK)
+
+    @cached_property
+    def _versions_of_rollback(self) -> Mapping[str, int]:
+        """The sidekicks, with their versions, of what a rollback leads to; none once nothing is to be rolled back."""
+        if self._is_rolling_back:
+            return self._versions
+        if self.row.upgrade_phase != UPGRADING:
+            return {}
+        before = ServiceRevision.objects.filter(service=self.row, number=self.row.previous_revision or 0).first()
+        return {each.name: each.version for each in before.sidekicks} if before is not None else {}
+
     def _member_view(self, container: Container) -> MemberView:
-        is_outdated = revision_of(container) != self._versions.get(container.launch_name)
+        version, name = revision_of(container), container.launch_name
         return MemberView(
             container.pk,
-            container.launch_name,
+            name,
             container.desired,
             container.display_state,
             is_finished=container.final_exit_code is not None,
-            is_outdated=is_outdated and not self._is_paused,
+            is_outdated=version != self._versions.get(name) and not self._is_paused,
+            serves_rollback=version == self._versions_of_rollback.get(name),
         )
 
     def _carry_out(self, plan: UnitPlan, slot: Slot, primary: Container, operation: Operation | None) -> None:
@@ -136,22 +173,39 @@ class ServiceUnits:
         before = current_members(each for each in members if each.launch_name == wanted.name).get(wanted.name)
         if before is None or not self._is_paused or revision_of(before) == wanted.version:
             return wanted
-        kept = ServiceRevision.objects.filter(service=self.row, number=revision_of(before)).first()
-        like = next((each for each in kept.sidekicks if each.name == wanted.name), None) if kept else None
-        return wanted if kept is None or like is None else replace(like, config=with_pin(like.config, kept.image_pins))
+        return self._made_from(before) or wanted
+
+    def _made_from(self, container: Container) -> Sidekick | None:
+        """What a sidekick was made from, by an earlier revision; None where that is not kept any more."""
+        kept = ServiceRevision.objects.filter(service=self.row, number=revision_of(container)).first()
+        like = next((each for each in kept.sidekicks if each.name == container.launch_name), None) if kept else None
+        return replace(like, config=with_pin(like.config, kept.image_pins)) if kept and like else None
+
+    def _of_new_unit(self, previous: Container | None) -> list[Sidekick]:
+        """The sidekicks of a unit that takes the place of another; while an upgrade is paused they are its like."""
+        before = self.members_of(previous) if self._is_paused else []
+        wanted = [self._like_the_last(each, before) for each in self.sidekicks]
+        left_out = [self._made_from(each) for each in before if each.launch_name not in self._versions]
+        return [*wanted, *(each for each in left_out if each is not None)]
 
     def unit_for(self, previous: Container | None, *, leaves: bool) -> str:
         """The unit that a new primary container joins: that of the one before it while its sidekicks may stay."""
         staying = [each for each in self.members_of(previous) if not must_leave_host(each, self.row.lost_after)]
         return previous.deployment_unit if previous is not None and staying and not leaves else str(uuid4())
 
-    def build(self, number: int, unit: str) -> list[Container]:
-        """The sidekicks of a new unit, counted already; those of a unit that is there are planned."""
+    def has_unit(self, previous: Container | None) -> bool:
+        """Whether a new primary container in the place of `previous` is in a unit with sidekicks."""
+        return bool(self.sidekicks or (self._is_paused and self.members_of(previous)))
+
+    def build(self, number: int, unit: str, previous: Container | None) -> list[Container]:
+        """The sidekicks of a new unit, counted already; those of a unit that is there are planned.
+
+        `previous` is the primary container whose place that of the new unit takes.
+        """
         if self._members.get(unit):
             return []
-        made = [
-            build_sidekick(self.row, number, unit, each) for each in in_creation_order(self.row.config, self.sidekicks)
-        ]
+        sidekicks = in_creation_order(self.row.config, self._of_new_unit(previous))
+        made = [build_sidekick(self.row, number, unit, each) for each in sidekicks]
         for each in made:
             self.add(each)
         self._made.add(unit)

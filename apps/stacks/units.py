@@ -12,7 +12,10 @@ _STOPPED = frozenset({"stopped", "error"})
 
 @dataclass(frozen=True, slots=True)
 class MemberView:
-    """One sidekick's container as the plan sees it; `is_outdated` when it is of an older launch configuration."""
+    """One sidekick's container as the plan sees it; `is_outdated` when it is of an older launch configuration.
+
+    `serves_rollback` when it is of the revision that a rollback leads to: it is kept where the unit does without it.
+    """
 
     container: int
     name: str
@@ -20,6 +23,7 @@ class MemberView:
     state: str = "running"
     is_finished: bool = False
     is_outdated: bool = False
+    serves_rollback: bool = False
 
     @property
     def is_leaving(self) -> bool:
@@ -31,13 +35,19 @@ class MemberView:
         """Whether it is where that of an active service should be: it runs, or has done its job."""
         return self.state == "running" or (self.state == "stopped" and self.is_finished)
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether it does not run, and is not to."""
+        return self.state in _STOPPED and (self.desired == "stopped" or self.is_finished)
+
 
 @dataclass(frozen=True, slots=True)
 class UnitDemand:
     """What is wanted of a unit.
 
     `names` are its sidekicks. `replaces` when its turn in an upgrade has come; `keeps_previous` keeps what is replaced,
-    stopped, for a rollback. A paused upgrade replaces nothing and removes nothing.
+    stopped, for a rollback. A paused upgrade replaces nothing and removes nothing. With `awaits_primary` the primary
+    container gives way to the one of before: what has stopped for that one starts again with it.
     """
 
     desired: str
@@ -45,6 +55,7 @@ class UnitDemand:
     replaces: bool = False
     keeps_previous: bool = False
     is_paused: bool = False
+    awaits_primary: bool = False
 
 
 @dataclass(slots=True)
@@ -81,9 +92,24 @@ def plan_unit(demand: UnitDemand, members: Sequence[MemberView]) -> UnitPlan:
         else:
             plan.stop += [each.container for each in group if each.desired == "running"]
             plan.waiting += sum(each.state != "stopped" for each in group)
-    if not demand.is_paused:
-        plan.remove += [each.container for each in there if each.name not in demand.names]
+    for each in there if not demand.is_paused else ():
+        if each.name not in demand.names:
+            _plan_left_out(demand, each, plan)
     return plan
+
+
+def _plan_left_out(demand: UnitDemand, member: MemberView, plan: UnitPlan) -> None:
+    """What the unit is to do without goes, or stays, stopped, for a rollback; while it runs its turn is awaited."""
+    if member.is_at_rest:
+        plan.remove += [] if member.serves_rollback else [member.container]
+        return
+    if demand.desired == "active" and not demand.replaces:
+        return
+    if not member.serves_rollback:
+        plan.remove.append(member.container)
+        return
+    plan.waiting += demand.desired != "active"
+    plan.stop += [member.container] if member.desired == "running" else []
 
 
 def _plan_active(demand: UnitDemand, name: str, group: Sequence[MemberView], plan: UnitPlan) -> None:
@@ -92,8 +118,10 @@ def _plan_active(demand: UnitDemand, name: str, group: Sequence[MemberView], pla
         plan.create.append(name)
         plan.waiting += 1
     elif not current.is_outdated:
-        plan.start += [current.container] if current.desired == "stopped" and not current.is_finished else []
-        plan.waiting += not current.is_done
+        is_off = current.desired == "stopped" and not current.is_finished
+        if not (is_off and demand.awaits_primary):  # the slot's turn is still to come: it must not wait for this one
+            plan.start += [current.container] if is_off else []
+            plan.waiting += not current.is_done
         _settle_others(demand, group, current, plan)
     elif demand.replaces:
         _replace(demand, name, group, current, plan)

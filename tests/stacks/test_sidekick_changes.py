@@ -13,7 +13,8 @@ from apps.core.errors import Invalid
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service
-from apps.stacks.services import service_create, stack_create
+from apps.stacks.selectors import service_views
+from apps.stacks.services import service_act, service_create, stack_create
 from apps.stacks.sidekicks import PRIMARY, SIDEKICKS_LABEL, Sidekick, UnitConfig
 from apps.stacks.upgrade_services import service_return_to, service_upgrade, service_upgrade_step
 from apps.stacks.upgrade_strategy import UpgradeStrategy
@@ -69,6 +70,12 @@ def members(row: Service) -> list[tuple[str, str]]:
     return sorted((each.launch_name.replace(PRIMARY, "web") or "web", each.display_state) for each in found)
 
 
+def on_engine() -> dict[str, str]:
+    """Names of what there is on hosts by the ids that their engines gave."""
+    found = Container.all_objects.filter(removed=None).exclude(external_id="").exclude(desired="removed")
+    return dict(found.values_list("external_id", "name"))
+
+
 def twice(*names: str, state: str = "running") -> list[tuple[str, str]]:
     return sorted((name, state) for name in names * 2)
 
@@ -90,11 +97,94 @@ def test_one_more_is_added_to_each_unit_and_goes_with_a_rollback(make: Make, set
 
 def test_one_is_taken_away_and_comes_back_with_a_rollback(make: Make, settle: Settle, actor_of: Any) -> None:
     row = make(DATA, LOG, labels={SIDEKICKS_LABEL: "data,log"})
+    before = on_engine()
     change(row, actor_of("bob"), DATA)
-    assert (settle(row).display_state, members(row)) == ("upgraded", twice("web", "data"))
+    assert settle(row).display_state == "upgraded"
+    assert members(row) == sorted(twice("web", "data") + twice("log", state="stopped"))
     assert row.config.labels == {SIDEKICKS_LABEL: "data"}
+    assert (row.status["health"], row.status["running"]) == ("healthy", 2)
+    (view,) = service_views([row])
+    assert "log" not in {each.launch_name for each in view.members}
     service_upgrade_step(row, "rollback", actor=actor_of("bob"))
     assert (settle(row).display_state, members(row)) == ("active", twice("web", "data", "log"))
+    assert on_engine() == before
+
+
+def test_one_that_was_taken_away_goes_when_the_upgrade_is_finished(make: Make, settle: Settle, actor_of: Any) -> None:
+    row = make(DATA, LOG)
+    change(row, actor_of("bob"), DATA)
+    service_upgrade_step(settle(row), "finishupgrade", actor=actor_of("bob"))
+    assert (settle(row).display_state, members(row)) == ("active", twice("web", "data"))
+    assert len(on_engine()) == 4
+
+
+@pytest.mark.parametrize("end", ["rollback", "finishupgrade"])
+def test_one_that_lends_its_volumes_is_kept_with_the_primary_that_takes_them(
+    make: Make, settle: Settle, actor_of: Any, end: str
+) -> None:
+    row = make(DATA, LOG, dataVolumesFromLaunchConfigs=["data"])
+    before = on_engine()
+    change(row, actor_of("bob"), LOG, primary=config())
+    assert settle(row).display_state == "upgraded"
+    assert members(row) == sorted(twice("web", "log") + twice("web", "data", state="stopped"))
+    service_upgrade_step(row, end, actor=actor_of("bob"))
+    row = settle(row)
+    if end == "rollback":
+        assert (row.display_state, members(row)) == ("active", twice("web", "data", "log"))
+        lent = {key: name for key, name in on_engine().items() if name.startswith(("shop_web_data", "shop_web_1"))}
+        assert lent.items() <= before.items()
+    else:
+        assert (row.display_state, members(row)) == ("active", twice("web", "log"))
+
+
+@pytest.mark.parametrize("sidekicks", [[], [DATA]], ids=["the last", "one of two"])
+def test_one_in_the_network_of_a_primary_that_is_replaced_starts_again_with_the_old_one(
+    make: Make, settle: Settle, actor_of: Any, sidekicks: list[Sidekick]
+) -> None:
+    row = make(*sidekicks, LOG)
+    before, names = on_engine(), [each.name for each in sidekicks]
+    change(row, actor_of("bob"), *sidekicks, primary=config(environment={"A": "b"}))
+    assert settle(row).display_state == "upgraded"
+    assert members(row) == sorted(twice("web", *names) + twice("web", "log", state="stopped"))
+    service_upgrade_step(row, "rollback", actor=actor_of("bob"))
+    assert (settle(row).display_state, members(row)) == ("active", twice("web", *names, "log"))
+    assert on_engine() == before
+
+
+def test_an_upgrade_over_an_undecided_one_keeps_what_the_rollback_leads_to_and_nothing_else(
+    make: Make, settle: Settle, actor_of: Any
+) -> None:
+    row = make(DATA, LOG)
+    before = on_engine()
+    change(row, actor_of("bob"), DATA, Sidekick("more", config()))
+    change(settle(row), actor_of("bob"), DATA)
+    assert settle(row).display_state == "upgraded"
+    assert members(row) == sorted(twice("web", "data") + twice("log", state="stopped"))
+    service_upgrade_step(row, "rollback", actor=actor_of("bob"))
+    assert (settle(row).display_state, members(row)) == ("active", twice("web", "data", "log"))
+    assert on_engine() == before
+
+
+def test_one_that_is_taken_away_and_added_again_is_made_anew_and_the_old_one_kept(
+    make: Make, settle: Settle, actor_of: Any
+) -> None:
+    row = make(DATA, LOG)
+    before = on_engine()
+    change(row, actor_of("bob"), DATA)
+    change(settle(row), actor_of("bob"), DATA, LOG)
+    assert settle(row).display_state == "upgraded"
+    assert members(row) == sorted(twice("web", "data", "log") + twice("log", state="stopped"))
+    service_upgrade_step(row, "rollback", actor=actor_of("bob"))
+    assert (settle(row).display_state, members(row)) == ("active", twice("web", "data", "log"))
+    assert on_engine() == before
+
+
+def test_a_service_that_is_removed_takes_what_is_kept_along(make: Make, settle: Settle, actor_of: Any) -> None:
+    row = make(DATA, LOG)
+    change(row, actor_of("bob"), DATA)
+    service_act(settle(row), "remove", actor=actor_of("bob"))
+    settle(row)
+    assert on_engine() == {}
 
 
 def test_the_first_ones_replace_the_containers_that_are_in_no_unit(make: Make, settle: Settle, actor_of: Any) -> None:
@@ -113,7 +203,9 @@ def test_the_first_ones_replace_the_containers_that_are_in_no_unit(make: Make, s
 def test_the_last_one_leaves_a_service_of_single_containers(make: Make, settle: Settle, actor_of: Any) -> None:
     row = make(LOG)
     change(row, actor_of("bob"))
-    service_upgrade_step(settle(row), "finishupgrade", actor=actor_of("bob"))
+    assert settle(row).display_state == "upgraded"
+    assert members(row) == sorted(twice("web") + twice("log", state="stopped"))
+    service_upgrade_step(row, "finishupgrade", actor=actor_of("bob"))
     assert (settle(row).display_state, members(row)) == ("active", twice("web"))
     service_return_to(row, 1, actor=actor_of("bob"), strategy=ALL)
     assert members(settle(row)) == sorted(twice("web", "log") + twice("web", state="stopped"))

@@ -308,6 +308,30 @@ def test_a_sidekick_that_came_goes_again_with_the_rollback(shop: Stack, actor_of
     assert not Container.all_objects.filter(launch_name="log", removed=None).exists()
 
 
+def test_a_sidekick_that_the_file_leaves_out_is_kept_until_it_is_decided(
+    shop: Stack, actor_of: Any, go: Callable[[], str]
+) -> None:
+    bob = actor_of("bob")
+    stack_upgrade(shop, files(docker_compose=SIDE, rancher_compose=RANCHER), actor=bob)
+    assert go() == "upgraded"
+    stack_act(shop, "finishupgrade", actor=bob)
+    assert go() == "active"
+
+    def sidekicks() -> dict[str, str]:
+        found = Container.all_objects.filter(launch_name="log", removed=None).exclude(desired="removed")
+        return dict(found.values_list("external_id", "display_state"))
+
+    before = sidekicks()
+    assert list(before.values()) == ["running", "running"]
+    for end, left in (("rollback", before), ("finishupgrade", {})):
+        stack_upgrade(shop, files(docker_compose=BEFORE, rancher_compose=RANCHER), actor=bob)
+        assert go() == "upgraded"
+        assert sidekicks() == dict.fromkeys(before, "stopped")
+        stack_act(shop, end, actor=bob)
+        assert go() == "active"
+        assert sidekicks() == left
+
+
 def test_the_operation_of_a_stack_upgrade_is_not_undone_by_half(shop: Stack, actor_of: Any) -> None:
     stack_upgrade(shop, files(), actor=actor_of("bob"))
     operation = Operation.all_objects.get(name="stack.upgrade")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from apps.containers.launch.config import LaunchConfig
 from apps.stacks.sidekicks import creation_order, references
-from apps.stacks.units import MemberView, UnitDemand, current_of, plan_unit
+from apps.stacks.units import MemberView, UnitDemand, UnitPlan, current_of, plan_unit
 
 NAMES = ("log", "data")
 states = st.sampled_from(["creating", "starting", "running", "stopping", "stopped", "error", "removing"])
@@ -109,3 +109,29 @@ def test_each_is_created_after_those_it_refers_to(graph: dict[str, list[str]]) -
     assert sorted(order) == sorted(configs)
     for at, name in enumerate(order):
         assert {each for each in references(configs[name]) if each in configs} <= set(order[:at])
+
+
+LEFT_OUT = MemberView(1, "gone", serves_rollback=True)
+
+
+def test_what_a_unit_is_to_do_without_runs_until_its_turn_and_is_kept_stopped_for_a_rollback() -> None:
+    demand = UnitDemand("active", (), keeps_previous=True)
+    assert plan_unit(demand, [LEFT_OUT]) == UnitPlan()
+    assert plan_unit(replace(demand, replaces=True), [LEFT_OUT]) == UnitPlan(stop=[1])
+    assert plan_unit(demand, [replace(LEFT_OUT, desired="stopped", state="stopped")]) == UnitPlan()
+    ended = replace(LEFT_OUT, state="stopped", is_finished=True)
+    assert plan_unit(replace(demand, replaces=True), [ended]) == UnitPlan()
+
+
+def test_what_no_rollback_leads_to_goes_in_its_turn_and_at_once_where_it_does_not_run() -> None:
+    demand, other = UnitDemand("active", (), keeps_previous=True), replace(LEFT_OUT, serves_rollback=False)
+    assert plan_unit(demand, [other]) == UnitPlan()
+    assert plan_unit(replace(demand, replaces=True), [other]) == UnitPlan(remove=[1])
+    assert plan_unit(demand, [replace(other, desired="stopped", state="stopped")]) == UnitPlan(remove=[1])
+    assert plan_unit(replace(demand, desired="inactive"), [other]) == UnitPlan(remove=[1])
+
+
+def test_what_is_kept_starts_only_with_the_primary_that_it_worked_for() -> None:
+    kept, demand = MemberView(1, "log", "stopped", "stopped"), UnitDemand("active", ("log",), awaits_primary=True)
+    assert plan_unit(demand, [kept]) == UnitPlan()
+    assert plan_unit(replace(demand, awaits_primary=False), [kept]) == UnitPlan(start=[1], waiting=1)

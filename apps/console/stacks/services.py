@@ -87,10 +87,14 @@ def _containers(ctx: RequestContext, row: Service) -> QuerySet[Container]:
 
 
 def _kept(ctx: RequestContext, row: Service) -> list[Container]:
-    """The containers of before, which an unfinished upgrade keeps for a rollback."""
+    """The containers of before, which an unfinished upgrade keeps for a rollback, sidekicks included."""
     if not row.upgrade_phase:
         return []
-    rows = defer_heavy_fields(Container.objects.within([ctx.env.pk]).filter(kept_by__service=row, removed=None))
+    kept = Q(kept_by__service=row)
+    if row.desired == "active":
+        sidekicks = Q(spread_key=str(row.uuid), keep_running=True, desired="stopped")
+        kept |= sidekicks & ~Q(launch_name__in=("", PRIMARY))
+    rows = defer_heavy_fields(Container.objects.within([ctx.env.pk]).filter(kept, removed=None))
     return list(rows.order_by(*natural_order("name"))[:MAX_KEPT])
 
 
