@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from tests.loop.fake_haproxy import FakeHaproxy
 from tests.loop.scheduled import EVERY_HOUR, START, Watch
 from tests.loop.simulated_fleet import Clock, SimulatedFleet
 from tests.loop.simulation import ENGINES, Simulation
+from tests.loop.units import serve_units
 
 
 @pytest.fixture
@@ -49,6 +51,14 @@ def shop(fleet: SimulatedFleet, lab: Environment) -> Stack:
     row = stack_create(actor=fleet.actor, environment=lab, name="shop")
     fleet.run()
     return row
+
+
+@pytest.fixture
+def serve(fleet: SimulatedFleet, shop: Stack) -> Callable[..., Service]:
+    """Makes an active service of units with the sidekicks `data` and `log`."""
+    for number in (1, 2):
+        fleet.engine(number).local_images.add("bb:new")
+    return partial(serve_units, fleet, shop)
 
 
 @pytest.fixture

@@ -4,104 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.core.errors import ActionNotAvailable
 from apps.hosts.services import host_act, host_drain
-from apps.stacks.models import Service, Stack
-from apps.stacks.services import service_act, service_create, service_update
-from apps.stacks.sidekicks import PRIMARY, Sidekick, UnitConfig
+from apps.stacks.models import Service
+from apps.stacks.services import service_act, service_update
 from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
 from apps.stacks.upgrade_strategy import UpgradeStrategy
-from tests.loop.simulated_fleet import CONFIG, SimulatedFleet
-
-NEW = {"imageUuid": "docker:bb:new"}
-ONE_BY_ONE = UpgradeStrategy(batch_size=1, interval_ms=60_000)
-TOGETHER = UpgradeStrategy(batch_size=9, interval_ms=100)
-NAMES = ("data", "log", PRIMARY)
-
-
-def config(**more: Any) -> LaunchConfig:
-    return LaunchConfig.from_wire({**CONFIG, **more})
-
-
-def log(**more: Any) -> Sidekick:
-    """The sidekick that shares the primary's network."""
-    return Sidekick("log", config(networkLaunchConfig="web", **more))
-
-
-@pytest.fixture
-def serve(fleet: SimulatedFleet, shop: Stack) -> Callable[..., Service]:
-    """Makes an active service: the primary takes the volumes of `data`, and `log` shares the primary's network."""
-    for number in (1, 2):
-        fleet.engine(number).local_images.add("bb:new")
-
-    def make(scale: int = 2, **more: Any) -> Service:
-        primary = config(dataVolumesFromLaunchConfigs=["data"], **more.pop("config", {}))
-        row = service_create(
-            actor=fleet.actor,
-            stack=shop,
-            name="web",
-            config=UnitConfig(primary, (log(), Sidekick("data", config()))),
-            scale=scale,
-            start_on_create=True,
-            **more,
-        )
-        fleet.run()
-        return latest(row)
-
-    return make
-
-
-def latest(row: Service) -> Service:
-    found: Service = Service.all_objects.get(pk=row.pk)
-    return found
-
-
-def settle(fleet: SimulatedFleet, row: Service, times: int = 6) -> Service:
-    """The service after a while in which nothing else happens."""
-    for _ in range(times):
-        fleet.pass_time(seconds=61)
-    return latest(row)
-
-
-def members(row: Service) -> list[Container]:
-    found = Container.all_objects.filter(spread_key=str(row.uuid), removed=None).select_related("host")
-    return list(found.exclude(desired="removed").order_by("name", "pk"))
-
-
-def assert_whole(fleet: SimulatedFleet, row: Service, count: int) -> dict[str, dict[str, Container]]:
-    """That so many units run, each whole and on one host, made for each other, and that nothing else runs."""
-    units: dict[str, dict[str, Container]] = {}
-    for each in members(row):
-        if each.desired == "running":
-            assert each.launch_name not in units.setdefault(each.deployment_unit, {}), "two of one name run"
-            units[each.deployment_unit][each.launch_name] = each
-    assert [sorted(unit) for unit in units.values()] == [sorted(NAMES)] * count
-    for unit in units.values():
-        assert {each.display_state for each in unit.values()} == {"running"}
-        (host,) = {each.host for each in unit.values()}
-        engine = fleet.engine(1 if str(host) == "h1" else 2)
-        shared = engine.inspect(unit["log"].external_id).raw["HostConfig"]["NetworkMode"]
-        lent = engine.inspect(unit[PRIMARY].external_id).raw["HostConfig"]["VolumesFrom"]
-        assert (shared, lent) == (f"container:{unit[PRIMARY].external_id}", [unit["data"].external_id])
-    there = {each.id for number in (1, 2) for each in fleet.engine(number).containers() if each.state == "running"}
-    assert there == {each.external_id for unit in units.values() for each in unit.values()}
-    return units
-
-
-def hosts_of(units: dict[str, dict[str, Container]]) -> list[str]:
-    return sorted(str(unit[PRIMARY].host) for unit in units.values())
-
-
-def images(row: Service) -> Counter[tuple[str, str]]:
-    """How many run of each name and image."""
-    running = (each for each in members(row) if each.desired == "running")
-    return Counter((each.launch_name.replace(PRIMARY, "web"), each.image.partition(":")[2]) for each in running)
+from tests.loop.simulated_fleet import SimulatedFleet
+from tests.loop.units import (
+    NEW,
+    ONE_BY_ONE,
+    TOGETHER,
+    assert_whole,
+    config,
+    hosts_of,
+    images,
+    latest,
+    log,
+    members,
+    settle,
+)
 
 
 def assert_nothing_left(fleet: SimulatedFleet) -> None:
@@ -332,108 +258,3 @@ def test_a_service_on_each_host_has_its_sidekicks_there(fleet: SimulatedFleet, s
     host_act(fleet.host(1), "activate", actor=fleet.actor)
     row = settle(fleet, row)
     assert hosts_of(assert_whole(fleet, row, 2)) == ["h1", "h2"]
-
-
-def leave_data_out(fleet: SimulatedFleet, row: Service, strategy: UpgradeStrategy = ONE_BY_ONE) -> None:
-    """Upgrade to a primary without the volumes of `data`, and to units without `data`."""
-    new = UnitConfig(config(**NEW), (log(),))
-    service_upgrade(
-        latest(row),
-        actor=fleet.actor,
-        config=new.primary,
-        sidekicks=new.sidekicks,
-        strategy=strategy,
-        is_whole=True,
-    )
-
-
-def on_engines(fleet: SimulatedFleet) -> dict[str, str]:
-    """Ids and states of all containers on both hosts."""
-    return {each.id: each.state for number in (1, 2) for each in fleet.engine(number).containers()}
-
-
-@pytest.mark.parametrize("end", ["rollback", "finishupgrade"])
-def test_a_sidekick_that_is_left_out_stays_in_units_that_a_canceled_upgrade_did_not_reach(
-    fleet: SimulatedFleet, serve: Callable[..., Service], end: str
-) -> None:
-    row = serve()
-    before = on_engines(fleet)
-    leave_data_out(fleet, row)
-    fleet.run()
-    service_upgrade_step(latest(row), "cancelupgrade", actor=fleet.actor)
-    row = settle(fleet, row)
-    assert row.display_state == "canceled-upgrade", row.message
-    assert images(row) == {("web", "new"): 1, ("web", "local"): 1, ("log", "local"): 2, ("data", "local"): 1}
-    service_upgrade_step(row, end, actor=fleet.actor)
-    row = settle(fleet, row)
-    assert row.display_state == "active", row.message
-    if end == "rollback":
-        assert_whole(fleet, row, 2)
-        kept = {each.external_id for each in members(row) if each.launch_name in {"data", PRIMARY}}
-        assert kept <= before.keys()
-    else:
-        assert images(row) == {("web", "new"): 2, ("log", "local"): 2}
-        assert len(members(row)) == 4
-
-
-def test_what_is_kept_of_a_sidekick_goes_with_its_host_and_a_rollback_makes_it_anew(
-    fleet: SimulatedFleet, serve: Callable[..., Service]
-) -> None:
-    row = serve()
-    leave_data_out(fleet, row, TOGETHER)
-    row = settle(fleet, row)
-    assert (row.display_state, len(members(row))) == ("upgraded", 8)
-    host_drain(fleet.host(1), actor=fleet.actor)
-    row = settle(fleet, row, 8)
-    assert fleet.host(1).display_state == "inactive"
-    assert not fleet.engine(1).containers()
-    service_upgrade_step(row, "rollback", actor=fleet.actor)
-    row = settle(fleet, row, 8)
-    assert row.display_state == "active", row.message
-    assert hosts_of(assert_whole(fleet, row, 2)) == ["h2", "h2"]
-
-
-def test_a_unit_that_a_canceled_upgrade_did_not_reach_moves_with_the_sidekick_that_is_left_out(
-    fleet: SimulatedFleet, serve: Callable[..., Service]
-) -> None:
-    row = serve()
-    leave_data_out(fleet, row)
-    fleet.run()
-    service_upgrade_step(latest(row), "cancelupgrade", actor=fleet.actor)
-    row = settle(fleet, row)
-    for number in (1, 2):
-        host_drain(fleet.host(number), actor=fleet.actor)
-        row = settle(fleet, row, 8)
-        assert fleet.host(number).display_state == "inactive", row.message
-        host_act(fleet.host(number), "activate", actor=fleet.actor)
-        row = settle(fleet, row)
-    assert images(row) == {("web", "new"): 1, ("web", "local"): 1, ("log", "local"): 2, ("data", "local"): 1}
-    service_upgrade_step(row, "rollback", actor=fleet.actor)
-    row = settle(fleet, row, 8)
-    assert row.display_state == "active", row.message
-    assert_whole(fleet, row, 2)
-
-
-def test_the_last_sidekick_moves_with_its_unit_while_the_upgrade_that_leaves_it_out_is_canceled(
-    fleet: SimulatedFleet, serve: Callable[..., Service]
-) -> None:
-    row = serve()
-    service_upgrade(row, actor=fleet.actor, config=config(**NEW), sidekicks=[log()], strategy=TOGETHER, is_whole=True)
-    service_upgrade_step(settle(fleet, row), "finishupgrade", actor=fleet.actor)
-    row = settle(fleet, row)
-    service_upgrade(row, actor=fleet.actor, config=config(), strategy=ONE_BY_ONE, is_whole=True)
-    fleet.run()
-    service_upgrade_step(latest(row), "cancelupgrade", actor=fleet.actor)
-    row = settle(fleet, row)
-    assert images(row) == {("web", "new"): 1, ("", "local"): 1, ("log", "local"): 1}
-    for number in (1, 2):
-        host_drain(fleet.host(number), actor=fleet.actor)
-        row = settle(fleet, row, 8)
-        assert fleet.host(number).display_state == "inactive", row.message
-        host_act(fleet.host(number), "activate", actor=fleet.actor)
-        row = settle(fleet, row)
-    assert images(row) == {("web", "new"): 1, ("", "local"): 1, ("log", "local"): 1}
-    service_upgrade_step(row, "rollback", actor=fleet.actor)
-    row = settle(fleet, row, 8)
-    assert row.display_state == "active", row.message
-    assert images(row) == {("web", "new"): 2, ("log", "local"): 2}
