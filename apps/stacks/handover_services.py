@@ -145,5 +145,11 @@ def links_back(row: Service) -> None:
 
     Also as soon as it is canceled: what is left of this one is to be reached until somebody decides.
     """
-    for service, name in row.upgrade.get("links", ()) if row.upgrade_phase in {ROLLING_BACK, CANCELED} else ():
+    if row.upgrade_phase in {ROLLING_BACK, CANCELED}:
+        lead_links_back(row)
+
+
+def lead_links_back(row: Service) -> None:
+    """Let the links that moved to the other service lead to this one, whatever has become of the handover."""
+    for service, name in row.upgrade.get("links", ()):
         ServiceLink.objects.filter(service=service, name=name, target=row.upgrade_target_id).update(target=row)

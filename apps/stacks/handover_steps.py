@@ -54,7 +54,9 @@ def handover_step(row: Service, slots: Sequence[Slot], views: Sequence[SlotView]
     other = Service.all_objects.select_related("stack").get(pk=row.upgrade_target_id)
     is_gone = other.removal_requested
     if is_gone and row.upgrade_phase == UPGRADING:
-        return HandoverStep(now, message=f"{other.name}, which was to take over, is gone: cancel, then roll back.")
+        return HandoverStep(
+            now, message=f"{other.name}, which was to take over, is removed: {row.name} takes back what it had."
+        )
     next_at = parse_datetime(row.status.get(NEXT_BATCH_AT) or "")
     if next_at is not None and next_at > timezone.now():
         return HandoverStep(now, next_at=next_at, message=_counts(row, now, other))

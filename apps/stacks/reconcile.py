@@ -30,6 +30,7 @@ from apps.stacks.balancer.steps import with_balancer
 from apps.stacks.drain import unit_of, with_lost_host_message
 from apps.stacks.external_checks import with_external_health
 from apps.stacks.goal import Goal, goal_of
+from apps.stacks.handover_given_up import give_up_handover
 from apps.stacks.handover_steps import apply_handover, handed_over, handover_columns_at_end, is_handing_over
 from apps.stacks.health import DEGRADED, UNHEALTHY, service_health, unit_health
 from apps.stacks.kept_ports import with_ports
@@ -71,6 +72,8 @@ def reconcile_service(row: Service) -> ReconcileResult:
     """Reconcile one service: plan, request it of the containers, report how far it is."""
     if row.desired == "purged":
         return ReconcileResult(state="purged")
+    if give_up_handover(row):
+        return ReconcileResult(state=row.display_state)
     related = ("container__host", "successor__host", "previous__host")
     slots = list(Slot.objects.filter(service=row).select_related(*related))
     units, operation = ServiceUnits(row), _open_operation(row)

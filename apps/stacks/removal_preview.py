@@ -182,8 +182,14 @@ def _preview_services(services: Sequence[Service], rows: Sequence[Container], **
         aliases=aliases,
         balancers=balancers,
         webhooks=_webhooks(keys),
-        upgrades=tuple(each.name for each in services if each.upgrade_phase),
+        upgrades=(*(each.name for each in services if each.upgrade_phase), *_handing_over(keys)),
     )
+
+
+def _handing_over(keys: Collection[int]) -> Iterable[str]:
+    """The services that stay and hand over to some of these: they take back what they had."""
+    rows = Service.all_objects.filter(upgrade_target__in=keys, removed=None).exclude(pk__in=keys)
+    return rows.order_by("name", "pk").values_list("name", flat=True)
 
 
 def _webhooks(services: Collection[int]) -> tuple[str, ...]:

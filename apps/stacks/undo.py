@@ -71,5 +71,10 @@ def after_undo_time(reconcile: Callable[[RowT], ReconcileResult]) -> Callable[[R
     return run
 
 
+def is_removal_delayed(row: Undoable) -> bool:
+    """Whether the row is to be removed, and the loop has not begun with it, as it can be undone."""
+    return row.removal_requested and _time_left(row) > timedelta()
+
+
 def _time_left(row: Undoable) -> timedelta:
     return row.undo_until + GRACE - timezone.now() if row.undo_until is not None else timedelta()

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
-from apps.control.models import Operation
+from apps.control.models import AuditEntry, Operation
 from apps.control.reconcile import reconcile_one
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid, Locked
 from apps.drivers.simulated.engine import SimulatedDriver
@@ -19,7 +19,10 @@ from apps.hosts.models import Host
 from apps.stacks.handover_services import HandoverStrategy, service_hand_over
 from apps.stacks.locks import lock_set
 from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.removal_preview import removal_preview
 from apps.stacks.services import link_add, service_act, service_create, service_update, stack_create
+from apps.stacks.stack_upgrade import stack_act
+from apps.stacks.undo import change_undo
 from apps.stacks.upgrade_services import service_upgrade
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 
@@ -188,12 +191,78 @@ def test_it_waits_for_containers_that_do_not_work_and_says_so(
     assert old.display_state == "upgrading"
     assert "new" in old.message
     service_act(new, "remove", actor=actor_of("bob"))
-    step()
-    assert "is gone: cancel, then roll back" in old.message
-    service_act(old, "cancelupgrade", actor=actor_of("bob"))
-    until(step, "canceled-upgrade")
-    service_act(old, "rollback", actor=actor_of("bob"))
     assert until(step, "active")[-1][0] == 2
+    assert (old.upgrade_target_id, old.upgrade) == (None, {})
+
+
+def test_it_takes_everything_back_when_the_one_that_took_over_is_removed(
+    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+) -> None:
+    old, new = pair
+    service_hand_over(old, new, actor=actor_of("bob"), strategy=FAST)
+    until(step, "upgraded")
+    assert removal_preview(new).upgrades == ("old",)
+    service_act(new, "remove", actor=actor_of("bob"))
+    assert until(step, "active")[-1] == (2, 0)
+    assert (targets(), old.scale, old.upgrade_target_id, old.upgrade) == ({"back": "old"}, 2, None, {})
+    assert new.display_state == "removed"
+    entry = AuditEntry.all_objects.get(event="service.rollback")
+    assert entry.request["reason"] == "new, which was to take over, is removed."
+
+
+def test_it_takes_everything_back_when_the_stack_of_the_other_one_is_removed(
+    pair: tuple[Service, Service], lab: Environment, actor_of: Any, step: Callable[[], tuple[int, int, str]]
+) -> None:
+    old, bob = pair[0], actor_of("bob")
+    stack = stack_create(actor=bob, environment=lab, name="next")
+    config = LaunchConfig.from_wire({"imageUuid": "docker:bb:new"})
+    other = service_create(actor=bob, stack=stack, name="new", config=config, scale=0, start_on_create=True)
+    step()
+    other.refresh_from_db()
+    service_hand_over(old, other, actor=bob, strategy=HandoverStrategy(3, 1, 60_000, update_links=True))
+    step()
+    stack_act(stack, "remove", actor=bob)
+    assert until(step, "active")[-1][0] == 2
+    step()
+    assert ServiceLink.objects.get(name="back").target_id == old.pk
+    assert (old.upgrade_target_id, Stack.all_objects.get(pk=stack.pk).display_state) == (None, "removed")
+
+
+@pytest.mark.parametrize("action", ["cancelupgrade", "cancelrollback"])
+def test_what_was_canceled_ends_when_the_other_one_is_removed(
+    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]], action: str
+) -> None:
+    old, new = pair
+    bob = actor_of("bob")
+    service_hand_over(old, new, actor=bob, strategy=HandoverStrategy(3, 1, 60_000, update_links=True))
+    if action == "cancelrollback":
+        until(step, "upgraded")
+        service_act(old, "rollback", actor=bob)
+        step()
+    service_act(old, action, actor=bob)
+    until(step, "canceled-upgrade" if action == "cancelupgrade" else "canceled-rollback")
+    service_act(new, "remove", actor=bob)
+    until(step, "active")
+    assert (targets(), old.upgrade_target_id) == ({"back": "old"}, None)
+
+
+def test_nothing_is_taken_back_while_the_removal_can_be_undone_or_where_both_go(
+    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+) -> None:
+    old, new = pair
+    bob = actor_of("bob")
+    service_hand_over(old, new, actor=bob, strategy=FAST)
+    until(step, "upgraded")
+    service_act(new, "remove", actor=bob, undo_seconds=60)
+    assert step() == (0, 3, "upgraded")
+    assert targets() == {"back": "new"}
+    change_undo(new, actor=bob)
+    assert step() == (0, 3, "upgraded")
+    stack_act(old.stack, "remove", actor=bob)
+    for _again in range(4):
+        step()
+    assert (old.display_state, new.display_state, targets()) == ("removed", "removed", {})
+    assert not AuditEntry.all_objects.filter(event="service.rollback").exists()
 
 
 def test_a_stopped_successor_is_started(
