@@ -35,6 +35,8 @@ def validate_body(body: Json) -> None:
     _validate_ports(host.get("PortBindings") or {})
     _validate_binds(host.get("Binds") or ())
     _validate_limits(host)
+    if host.get("UTSMode") == "host" and body.get("Hostname"):
+        raise bad_request("conflicting options: hostname and the UTS mode")
 
 
 def _validate_process(body: Json) -> None:
@@ -79,6 +81,8 @@ def _validate_limits(host: Json) -> None:
         raise bad_request("Minimum memoryswap limit should be larger than memory limit, see usage")
     if policy not in _POLICIES:
         raise bad_request(f"invalid restart policy '{policy}'")
+    if (runtime := host.get("Runtime") or "runc") != "runc":
+        raise bad_request(f"Unknown runtime specified {runtime}")
     if host.get("AutoRemove") and policy not in {"", "no"}:
         raise bad_request("can't create 'AutoRemove' container with restart policy")
 

@@ -53,6 +53,13 @@ FULL = LaunchConfig.from_wire(
         "securityOpt": ["no-new-privileges"],
         "pidMode": "host",
         "ipcMode": "host",
+        "usernsMode": "host",
+        "cgroupParent": "/batch",
+        "deviceCgroupRules": ["c 189:* rwm"],
+        "annotations": {"a.b/c": "1"},
+        "storageOpt": {"size": "10G"},
+        "cpuRealtimePeriod": 1000000,
+        "cpuRealtimeRuntime": 950000,
         "readOnly": True,
         "stdinOpen": True,
         "tty": True,
@@ -143,6 +150,13 @@ def test_everything_said_reaches_the_engine() -> None:
         "SecurityOpt": ["no-new-privileges"],
         "PidMode": "host",
         "IpcMode": "host",
+        "UsernsMode": "host",
+        "CgroupParent": "/batch",
+        "DeviceCgroupRules": ["c 189:* rwm"],
+        "Annotations": {"a.b/c": "1"},
+        "StorageOpt": {"size": "10G"},
+        "CpuRealtimePeriod": 1000000,
+        "CpuRealtimeRuntime": 950000,
         "ReadonlyRootfs": True,
         "Sysctls": {"net.core.somaxconn": "1024"},
         "Init": True,
@@ -236,6 +250,14 @@ def test_engine_defaults_are_not_taken_for_a_request() -> None:
         "environment": {"PATH": "/bin"},
         "networkMode": "bridge",
     }
+
+
+def test_what_engines_show_of_every_container_is_written_and_not_read_back() -> None:
+    asked = {"imageUuid": "docker:a", "uts": "host", "cgroupnsMode": "host", "runtime": "nvidia"}
+    host = engine_body(LaunchConfig.from_wire(asked), labels={})["HostConfig"]
+    assert (host["UTSMode"], host["CgroupnsMode"], host["Runtime"]) == ("host", "host", "nvidia")
+    seen = config_from_inspect({"Id": "abc", "Config": {"Image": "a"}, "HostConfig": host})
+    assert (seen.uts, seen.cgroupns_mode, seen.runtime) == ("host", None, None)
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,15 @@ WAYS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
     ("the host's network", {"NetworkMode": "host"}, "networkMode", {"hostNetwork": True}),
     ("the host's processes", {"PidMode": "host"}, "pidMode", {"hostPid": True}),
     ("the host's memory", {"IpcMode": "host"}, "ipcMode", {"hostIpc": True}),
-    ("the host's name", {"UTSMode": "host"}, "utsMode", {"hostUts": True}),
+    ("the host's name", {"UTSMode": "host"}, "uts", {"hostUts": True}),
     ("the host's users", {"UsernsMode": "host"}, "usernsMode", {"hostUserns": True}),
+    ("the host's control groups", {"CgroupnsMode": "host"}, "cgroupnsMode", {"privileged": True}),
+    ("another parent cgroup", {"CgroupParent": "/"}, "cgroupParent", {"privileged": True}),
+    ("another runtime", {"Runtime": "runc"}, "runtime", {"privileged": True}),
+    ("orders to the runtime", {"Annotations": {"a": "b"}}, "annotations", {"privileged": True}),
+    ("a real-time period", {"CpuRealtimePeriod": 1000000}, "cpuRealtimePeriod", {"privileged": True}),
+    ("real-time scheduling", {"CpuRealtimeRuntime": 950000}, "cpuRealtimeRuntime", {"privileged": True}),
+    ("a kind of devices", {"DeviceCgroupRules": ["c *:* rwm"]}, "deviceCgroupRules", {"devices": True}),
     ("a device", {"Devices": [{"PathOnHost": "/dev/sda"}]}, "devices", {"devices": True}),
     ("a capability", {"CapAdd": ["SYS_ADMIN"]}, "capAdd", {"capAdd": ["SYS_ADMIN"]}),
     ("a capability by its long name", {"CapAdd": ["CAP_NET_ADMIN"]}, "capAdd", {"capAdd": ["NET_ADMIN"]}),
@@ -143,6 +150,8 @@ def test_every_other_rule_may_be_open_without_opening_this_one(
         {"NetworkMode": "own"},
         {"IpcMode": "private"},
         {"PidMode": ""},
+        {"CgroupnsMode": "private"},
+        {"StorageOpt": {"size": "10G"}},
         {"Privileged": False},
         {"CapAdd": ["NET_BIND_SERVICE", "CAP_CHOWN"], "CapDrop": ["ALL"]},
         {"SecurityOpt": ["no-new-privileges"]},
@@ -185,10 +194,7 @@ def test_no_policy_refuses_what_the_closed_one_allows(policy: Policy, requested:
     assert set(check(wanted, policy, shared=shared)) <= set(check(wanted, CLOSED, shared=shared))
 
 
-UNLISTED = (
-    "Runtime CgroupParent CgroupnsMode DeviceRequests DeviceCgroupRules Isolation OomKillDisable MaskedPaths "
-    "ReadonlyPaths StorageOpt ContainerIDFile privileged binds Anything"
-)
+UNLISTED = "DeviceRequests Isolation OomKillDisable MemorySwappiness MaskedPaths ReadonlyPaths ContainerIDFile privileged binds Anything"
 
 
 @pytest.mark.parametrize("name", UNLISTED.split())

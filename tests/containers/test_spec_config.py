@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.containers.launch.config import LaunchConfig
+from apps.containers.launch.unsupported import check_supported
 from apps.containers.launch.values import HealthCheck, Port, RestartPolicy
 from apps.core.errors import Invalid
 
@@ -80,6 +81,16 @@ FULL: dict[str, Any] = {
     "privileged": True,
     "pidMode": "host",
     "ipcMode": "shareable",
+    "uts": "host",
+    "usernsMode": "host",
+    "cgroupnsMode": "private",
+    "cgroupParent": "batch.slice",
+    "runtime": "nvidia",
+    "annotations": {"a.b/c": "1"},
+    "deviceCgroupRules": ["c 189:* rwm"],
+    "storageOpt": {"size": "10G"},
+    "cpuRealtimePeriod": 1000000,
+    "cpuRealtimeRuntime": 950000,
     "readOnly": True,
     "stdinOpen": True,
     "tty": True,
@@ -258,3 +269,17 @@ def test_a_host_port_is_published_once(ports: list[str], *, twice: bool) -> None
     with pytest.raises(Invalid) as refused:
         LaunchConfig.from_wire(wire, at="launchConfig.")
     assert (refused.value.field, refused.value.code) == ("launchConfig.ports", "NotUnique")
+
+
+@pytest.mark.parametrize(
+    ("own", "field"),
+    [
+        ({"hostname": "web"}, "hostname"),
+        ({"labels": {"io.rancher.container.hostname_override": "container_name"}}, "labels"),
+    ],
+)
+def test_a_container_has_its_host_s_name_or_one_of_its_own(own: dict[str, Any], field: str) -> None:
+    config = LaunchConfig.from_wire({"imageUuid": "docker:a", "uts": "host", **own})
+    with pytest.raises(Invalid, match="leave out its own, or `uts`") as refused:
+        check_supported(config, "launchConfig.", in_service=True)
+    assert refused.value.field == f"launchConfig.{field}"

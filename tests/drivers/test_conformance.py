@@ -55,6 +55,22 @@ def test_a_container_lives_and_goes(driver: Driver) -> None:
         driver.inspect(made)
 
 
+def test_a_container_stands_to_its_host_as_its_body_says(driver: Driver) -> None:
+    rules = ["c 1:3 mr"]
+    asked = {"UTSMode": "host", "UsernsMode": "host", "CgroupnsMode": "host", "DeviceCgroupRules": rules}
+    seen = driver.inspect(make(driver, HostConfig=asked)).raw["HostConfig"]
+    assert {key: seen[key] for key in asked} == asked
+
+
+@pytest.mark.parametrize(
+    "body", [{"HostConfig": {"Runtime": "none-such"}}, {"Hostname": "web", "HostConfig": {"UTSMode": "host"}}]
+)
+def test_what_no_engine_can_honour_of_a_host_is_refused(driver: Driver, body: dict[str, Any]) -> None:
+    with pytest.raises(EngineRefused):
+        make(driver, start=False, **body)
+    assert driver.containers() == []
+
+
 def test_what_is_done_already_is_no_error(driver: Driver) -> None:
     made = make(driver)
     driver.start(made)

@@ -282,7 +282,7 @@ def test_a_key_like_no_other_is_a_warning_without_a_guess() -> None:
     assert warning == "web: line 3: `zzzzzz` is not a key of a service and is left out."
 
 
-@pytest.mark.parametrize("key", ["mac_address", "mem_swappiness", "storage_opt", "userns_mode"])
+@pytest.mark.parametrize("key", ["container_name", "mac_address", "mem_swappiness", "oom_kill_disable"])
 def test_a_key_of_compose_that_is_not_carried_over_is_no_misspelling(key: str) -> None:
     assert one(f"{key}: [a]").warnings == (f"web: `{key}` is not carried over.",)
 

@@ -65,6 +65,10 @@ def check_supported(config: LaunchConfig, at: str = "", *, in_service: bool = Fa
     for name, (value_of, reason) in {**_FIELDS, **({} if in_service else _SERVICES_ONLY)}.items():
         if value_of(config):
             raise Invalid(f"{at}{name}", "InvalidOption", f"{name}: {reason}.")
+    if config.uts == "host" and (config.hostname or is_named_host(config)):
+        reason = "with `uts: host` a container has its host's name; leave out its own, or `uts`"
+        field = "hostname" if config.hostname else "labels"
+        raise Invalid(f"{at}{field}", "InvalidOption", f"{field}: {reason}.")
     for label in config.labels:
         found = unsupported_label(config, label)
         if found is None and not in_service and is_switched_on(config, label):

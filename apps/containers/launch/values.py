@@ -342,6 +342,17 @@ BLOCK_DEVICE = text(
     hint="write a path below /dev, such as /dev/sda",
 )
 DEVICE = text(pattern=r"/[^:]*(:/[^:]*)?(:([rwm]{1,3}|ro))?", code="InvalidFormat", hint="write /dev/a[:/dev/b][:rwm]")
+DEVICE_RULE = text(
+    pattern=r"[abc] ([0-9]{1,10}|\*):([0-9]{1,10}|\*) (?!.*(.).*\3)[rwm]{1,3}",
+    code="InvalidFormat",
+    hint="write the type, both numbers and what is allowed, as in c 189:* rwm",
+)
+CGROUP_PARENT = text(
+    low=1,
+    high=255,
+    pattern=r"(?!.*(^|/)\.\.(/|$))[A-Za-z0-9_.:@/\\-]+",
+    hint="write a path such as /batch, or a slice such as batch.slice where systemd keeps them",
+)
 EXTRA_HOST = text(
     pattern=r"[^:\s]+:(\[?[0-9a-fA-F.:]+\]?|host-gateway)", code="InvalidFormat", hint="write name:address"
 )

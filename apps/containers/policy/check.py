@@ -157,6 +157,21 @@ def _devices(policy: Policy, value: Iterable[Mapping[str, str]], _context: _Chec
         yield from (f"the device {str(each.get('PathOnHost'))[:60]} may not be used" for each in value)
 
 
+def _privileged_only(why: str) -> Callable[[Policy, Any, _CheckContext], Iterator[str]]:
+    """A rule for what is as good as root on the host in the right hands, and has no switch of its own."""
+
+    def rule(policy: Policy, _value: Any, _context: _CheckContext) -> Iterator[str]:
+        if not policy.privileged:
+            yield why
+
+    return rule
+
+
+def _device_rules(policy: Policy, value: Iterable[str], _context: _CheckContext) -> Iterator[str]:
+    if not policy.devices:
+        yield from (f"the devices {each[:60]!r} may not be used" for each in value)
+
+
 def _oom_score(policy: Policy, value: int, _context: _CheckContext) -> Iterator[str]:
     if value < 0 and not policy.privileged:
         yield "a score below 0 may not be set, because the host's own processes would be killed first"
@@ -173,7 +188,14 @@ _RULES: dict[str, Callable[[Policy, Any, _CheckContext], Iterable[str]]] = {
     "IpcMode": _namespace_rule("the host's shared memory", lambda policy: policy.host_ipc),
     "UTSMode": _namespace_rule("the host's name", lambda policy: policy.host_uts),
     "UsernsMode": _namespace_rule("the host's users", lambda policy: policy.host_userns),
+    "CgroupnsMode": _namespace_rule("the host's control groups", lambda policy: policy.privileged),
+    "CgroupParent": _privileged_only("a container may not be put beside the limits of other parts of the host"),
+    "Runtime": _privileged_only("another runtime may not be chosen, as the engine's default may be there to confine"),
+    "Annotations": _privileged_only("annotations may not be set, as runtimes take orders from them"),
+    "CpuRealtimePeriod": _privileged_only("real-time scheduling may not be used, as it goes before the host's own"),
+    "CpuRealtimeRuntime": _privileged_only("real-time scheduling may not be used, as it goes before the host's own"),
     "Devices": _devices,
+    "DeviceCgroupRules": _device_rules,
     "CapAdd": _capabilities,
     "Sysctls": _sysctls,
     "SecurityOpt": _security,
@@ -181,14 +203,11 @@ _RULES: dict[str, Callable[[Policy, Any, _CheckContext], Iterable[str]]] = {
     "OomScoreAdj": _oom_score,
 }
 
-# Keys that have a rule although no launch field writes them yet.
-_KEYS_WITHOUT_FIELD = {"UTSMode": "utsMode", "UsernsMode": "usernsMode"}
-
 
 def known_keys(fields: Iterable[LaunchField]) -> KnownKeys:
     """Collect the keys of the launch fields; a key declared as ruled but without a rule stays unknown, thus refused."""
     keys = [(key, field.name) for field in fields for key in field.engine]
-    options = {**_KEYS_WITHOUT_FIELD}
+    options: dict[str, str] = {}
     for key, name in keys:
         if key.ruled:
             options.setdefault(key.key, name)

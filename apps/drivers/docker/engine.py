@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from apps.core import read_budgets
+from apps.drivers.api_versions import require_known_keys
 from apps.drivers.base import (
     CreateRequest,
     Endpoint,
@@ -113,6 +114,7 @@ class DockerDriver(DockerVolumeCalls, DockerExecCalls):
     def create(self, request: CreateRequest) -> str:
         """Make a container and return its id."""
         with self._connection(self._work_slots) as sdk:
+            require_known_keys(request, sdk.api_version)
             return str(sdk.create_container_from_config(dict(request.body), request.name)["Id"])
 
     def start(self, container_id: str) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
+from apps.drivers.api_versions import require_known_keys
 from apps.drivers.base import (
     CreateRequest,
     EngineContainer,
@@ -218,6 +219,7 @@ class SimulatedDriver(SimulatedImageCalls, SimulatedVolumeCalls, SimulatedExecCa
 
     def create(self, request: CreateRequest) -> str:
         """Make a container and return its id."""
+        require_known_keys(request, API_VERSION)
         with self._call("create") as core:
             return core.containers.create(request.name, dict(request.body)).id
 

@@ -78,15 +78,10 @@ NESTED_KEYS: Known = {
 # Keys of services that compose or Rancher has and Corral does not carry over: they are no spelling mistakes.
 KEYS_OF_COMPOSE = frozenset(
     [
-        "annotations",
         "attach",
-        "cgroup",
-        "cgroup_parent",
         "container_name",
         "cpu_count",
         "cpu_percent",
-        "cpu_rt_period",
-        "cpu_rt_runtime",
         "cpuset_cpus",
         "develop",
         "disks",
@@ -114,14 +109,11 @@ KEYS_OF_COMPOSE = frozenset(
         "service_schemas",
         "start_on_create",
         "storage_driver",
-        "storage_opt",
         "type",
         "update_strategy",
         "upgrade_strategy",
         "use_api_socket",
         "userdata",
-        "userns_mode",
-        "uts",
         "vcpu",
     ]
 )

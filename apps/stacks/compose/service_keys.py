@@ -9,7 +9,6 @@ from apps.containers.launch.config import LAUNCH_FIELDS
 from apps.containers.launch.fields.declaration import ComposeKind, LaunchField
 from apps.containers.launch.kind_labels import GLOBAL_LABEL, PULL_IMAGE_LABEL, START_ONCE_LABEL
 from apps.containers.launch.values import CLEARED, image_uuid
-from apps.hosts.affinity import HOST_LABEL, PREFIX
 from apps.stacks.compose import value_formats
 from apps.stacks.compose.placement_keys import UnsupportedPlacement, read_placement
 
@@ -248,6 +247,7 @@ _KIND_READERS: dict[ComposeKind, Callable[[Any], Any]] = {
     "ports": _ports,
     "cpus": value_formats.parse_nano_cpus,
     "seconds": lambda value: -(-value_formats.parse_milliseconds(value) // 1000),
+    "microseconds": value_formats.parse_microseconds,
 }
 
 # The readers of the `own` keys of launch fields.
@@ -299,11 +299,6 @@ _OTHER_READERS: dict[str, KeyReader] = {
         "into a volume or a folder of the host under `volumes`"
     ),
     "gpus": _unsupported(f"gpus is not supported: {_GPU_REMEDY}"),
-    "runtime": _unsupported(
-        "another runtime is not supported: have the engines of some hosts use it by default, label these hosts, and "
-        f"place the service by {PREFIX}{HOST_LABEL}"
-    ),
-    "device_cgroup_rules": _unsupported("rules about kinds of devices are not supported: name them under `devices`"),
     "credential_spec": _unsupported(f"credential_spec {_WINDOWS_ONLY}"),
     "isolation": _unsupported(f"isolation {_WINDOWS_ONLY}", but={"default"}),
     "label_file": _unsupported(f"{_NO_FILES}write them under `labels` instead of `label_file`"),

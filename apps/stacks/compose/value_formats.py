@@ -22,12 +22,22 @@ def parse_size(value: Any) -> int:
 
 def parse_milliseconds(value: Any) -> int:
     """Parse `1m30s`, `500ms` or plain seconds into milliseconds."""
+    return int(_parse_time(value, "s"))
+
+
+def parse_microseconds(value: Any) -> int:
+    """Parse `400ms`, `950us` or plain microseconds into microseconds."""
+    return int(_parse_time(value, "us") * 1000)
+
+
+def _parse_time(value: Any, plain_unit: str) -> Decimal:
+    """In milliseconds; a number without a unit is in `plain_unit`."""
     text = str(value).strip()
-    text += "s" if re.fullmatch(r"[0-9.]+", text) else ""
+    text += plain_unit if re.fullmatch(r"[0-9.]+", text) else ""
     if not re.fullmatch(r"(?:[0-9]{1,12}(?:\.[0-9]{1,9})?(?:us|ms|s|m|h))+", text):
         raise ValueError("write a time such as 30s or 1m30s")
     parts = re.findall(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(us|ms|s|m|h)", text)
-    return int(sum(Decimal(number) * _TIMES[unit] for number, unit in parts))
+    return sum((Decimal(number) * _TIMES[unit] for number, unit in parts), Decimal(0))
 
 
 def parse_nano_cpus(value: Any) -> int:

@@ -25,8 +25,6 @@ def web(keys: str) -> ComposeService:
         ("configs: [site]", "`configs`: configs are not supported"),
         ("gpus: all", "`gpus`: gpus is not supported"),
         ("gpus: [{driver: nvidia, count: 1}]", "name the device files under `devices`"),
-        ("runtime: nvidia", "`runtime`: another runtime"),
-        ("device_cgroup_rules: ['c 1:3 mr']", "name them under `devices`"),
         ("credential_spec: {file: a.json}", "hosts that run Windows"),
         ("isolation: hyperv", "hosts that run Windows"),
         ("deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}", "`resources.reservations.devices`"),

@@ -9,7 +9,9 @@ from typing import Any, Literal, Required, TypedDict, Unpack
 from apps.containers.launch.engine_values import Inspected
 from apps.core.fields import Check, WireObject, boolean, default_of, option, wire
 
-ComposeKind = Literal["same", "size", "switch", "pairs", "words", "ports", "cpus", "seconds", "own", "rancher"]
+ComposeKind = Literal[
+    "same", "size", "switch", "pairs", "words", "ports", "cpus", "seconds", "microseconds", "own", "rancher"
+]
 ControlKind = Literal["text", "words", "list", "lines", "pairs", "number", "switch", "choice", "own"]
 FormSection = Literal["basics", "command", "volumes", "network", "health", "limits", "labels"]
 LAST_ROW = 99

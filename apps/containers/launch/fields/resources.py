@@ -26,7 +26,7 @@ from apps.containers.launch.values import (
     Ulimit,
     check_log_config,
 )
-from apps.core.fields import integer, list_of, mapping, nested, text
+from apps.core.fields import integer, list_of, map_text, mapping, nested, text
 from apps.core.texts import gettext_noop as _
 
 _MIB = 1024 * 1024
@@ -150,6 +150,18 @@ class ResourceFields(NetworkFields):
         kubernetes="containers[].resources.limits.cpu, together with the period",
         swarm="Resources.Limits.NanoCPUs, together with the period",
     )  # fmt: skip
+    cpu_realtime_period: int | None = launch_field(
+        "cpuRealtimePeriod", "int", SIZE,
+        engine=ruled("CpuRealtimePeriod"),
+        compose=ComposeKey("cpu_rt_period", "microseconds"),
+        kubernetes=_NOT_PER_POD, swarm=_NOT_IN_SWARM,
+    )  # fmt: skip
+    cpu_realtime_runtime: int | None = launch_field(
+        "cpuRealtimeRuntime", "int", SIZE,
+        engine=ruled("CpuRealtimeRuntime"),
+        compose=ComposeKey("cpu_rt_runtime", "microseconds"),
+        kubernetes=_NOT_PER_POD, swarm=_NOT_IN_SWARM,
+    )  # fmt: skip
     nano_cpus: int | None = launch_field(
         "nanoCpus", "int", SIZE,
         engine=harmless("NanoCpus"),
@@ -205,6 +217,13 @@ class ResourceFields(NetworkFields):
         inspect=engine_values.read_block_devices,
         compose=ComposeKey("blkio_config", "own"),
         kubernetes=_NOT_PER_POD, swarm=_NOT_IN_SWARM,
+    )  # fmt: skip
+    storage_options: Mapping[str, str] = launch_field(
+        "storageOpt", "map[string]", mapping(map_text(1024)), {},
+        engine=harmless("StorageOpt", write=dict),
+        compose=ComposeKey("storage_opt", "pairs"),
+        kubernetes="containers[].resources.limits.ephemeral-storage for the size; any other is refused",
+        swarm=_NOT_IN_SWARM,
     )  # fmt: skip
     ulimits: tuple[Ulimit, ...] = launch_field(
         "ulimits", "array[ulimit]", list_of(nested(Ulimit)), (),

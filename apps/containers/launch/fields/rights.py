@@ -15,12 +15,20 @@ from apps.containers.launch.fields.declaration import (
     ruled,
 )
 from apps.containers.launch.fields.resources import ResourceFields
-from apps.containers.launch.values import DEVICE, PATH, check_capability, check_signal
+from apps.containers.launch.values import (
+    CGROUP_PARENT,
+    DEVICE,
+    DEVICE_RULE,
+    PATH,
+    check_capability,
+    check_signal,
+)
 from apps.core.fields import integer, list_of, map_text, mapping, text
 from apps.core.texts import gettext_noop as _
 
 MAX_DRAIN_MS = 600_000  # as much as the installation's setting may be
 _NOT_IN_SWARM = "refused: swarm has no such field"
+_NOT_PER_POD = "refused: the kubelet decides for all pods of a node"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +76,18 @@ class RightsFields(ResourceFields):
         compose="group_add",
         kubernetes="securityContext.supplementalGroups; names are refused", swarm="ContainerSpec.Groups",
     )  # fmt: skip
+    device_cgroup_rules: tuple[str, ...] = launch_field(
+        "deviceCgroupRules", "array[string]", list_of(DEVICE_RULE), (),
+        engine=ruled("DeviceCgroupRules", write=list),
+        compose="device_cgroup_rules",
+        form=FormControl(
+            section="limits", kind="lines", label=_("Rules about devices"),
+            hint=_("type major:minor rwm, one per line"),
+            placeholder="c 189:* rwm", area=2, is_code=True, row=5,
+        ),
+        kubernetes="refused: devices come from the plugins of a cluster",
+        swarm="refused: services have no devices of their nodes",
+    )  # fmt: skip
     security_opt: tuple[str, ...] = launch_field(
         "securityOpt", "array[string]", list_of(text(low=1, high=65536)), (),
         engine=ruled("SecurityOpt", write=list),
@@ -101,6 +121,64 @@ class RightsFields(ResourceFields):
         engine=ruled("IpcMode", read=engine_values.read_ipc_mode),
         compose="ipc",
         kubernetes="hostIPC for host; the containers of a pod share theirs in any case", swarm=_NOT_IN_SWARM,
+    )  # fmt: skip
+    uts: str | None = launch_field(
+        "uts", "enum",
+        options=("host",),
+        engine=ruled("UTSMode"),
+        compose="uts",
+        form=FormControl(
+            section="limits", kind="choice", label=_("Host's name"), options=("host",), empty_option=_("private"),
+            row=4, column=2,
+        ),
+        kubernetes="hostNetwork, which brings the node's name along", swarm=_NOT_IN_SWARM,
+    )  # fmt: skip
+    userns_mode: str | None = launch_field(
+        "usernsMode", "enum",
+        options=("host",),
+        engine=ruled("UsernsMode"),
+        compose="userns_mode",
+        form=FormControl(
+            section="limits", kind="choice", label=_("User namespace"), options=("host",),
+            empty_option=_("the engine's"), row=4, column=1,
+        ),
+        kubernetes="hostUsers", swarm=_NOT_IN_SWARM,
+    )  # fmt: skip
+    cgroupns_mode: str | None = launch_field(
+        "cgroupnsMode", "enum",
+        options=("host", "private"),
+        engine=ruled("CgroupnsMode"),
+        inspect=lambda _seen: None,  # engines show their default, which differs between machines
+        compose="cgroup",
+        kubernetes=_NOT_PER_POD, swarm=_NOT_IN_SWARM,
+    )  # fmt: skip
+    cgroup_parent: str | None = launch_field(
+        "cgroupParent", "string", CGROUP_PARENT,
+        bounds=(1, 255),
+        engine=ruled("CgroupParent"),
+        compose="cgroup_parent",
+        form=FormControl(
+            section="limits", kind="text", label=_("Parent cgroup"), placeholder="batch.slice", is_code=True,
+            row=4, column=3,
+        ),
+        kubernetes=_NOT_PER_POD, swarm=_NOT_IN_SWARM,
+    )  # fmt: skip
+    runtime: str | None = launch_field(
+        "runtime", "string", text(low=1, high=128, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", hint="name it as in nvidia"),
+        bounds=(1, 128),
+        engine=ruled("Runtime"),
+        inspect=lambda _seen: None,  # engines show the name of their default like one that was wanted
+        compose="runtime",
+        form=FormControl(
+            section="limits", kind="text", label=_("Runtime"), placeholder=_("the engine's default"), row=4, column=4,
+        ),
+        kubernetes="runtimeClassName", swarm=_NOT_IN_SWARM,
+    )  # fmt: skip
+    annotations: Mapping[str, str] = launch_field(
+        "annotations", "map[string]", mapping(map_text(4096)), {},
+        engine=ruled("Annotations", write=dict),
+        compose=ComposeKey("annotations", "pairs"),
+        kubernetes="metadata.annotations of the pod", swarm=_NOT_IN_SWARM,
     )  # fmt: skip
     read_only: bool = launch_field(
         "readOnly", "boolean", default=False,

@@ -1,0 +1,34 @@
+"""What a create body may say from which version of the Engine API on.
+
+Older engines leave out what they do not know and say nothing, so that a container would run without it.
+"""
+
+from __future__ import annotations
+
+from apps.drivers.base import CreateRequest, EngineRefused
+
+Version = tuple[int, ...]
+
+_HOST_CONFIG_SINCE: dict[str, Version] = {"CgroupnsMode": (1, 41), "Annotations": (1, 43)}
+
+
+def parse_api_version(version: str) -> Version:
+    """The numbers of a version such as 1.41."""
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+
+
+def require_known_keys(request: CreateRequest, version: str) -> None:
+    """Raise `EngineRefused` for the first key that an engine with this version of the API would leave out."""
+    spoken = parse_api_version(version)
+    host = request.body.get("HostConfig") or {}
+    for key, since in _HOST_CONFIG_SINCE.items():
+        if host.get(key) and spoken < since:
+            raise EngineRefused(_reason(key, since, version))
+
+
+def _reason(what: str, since: Version, version: str) -> str:
+    needed = ".".join(map(str, since))
+    return (
+        f"{what} needs version {needed} of the Engine API, and this engine speaks {version}: "
+        "upgrade the engine, or leave it out."
+    )
