@@ -60,10 +60,11 @@ class SimulatedContainers:
         """The first container that carries this label; by an index, as there may be ten thousand."""
         return next((self.by_id[key] for key in self._labels.get((label, value), ())), None)
 
-    def create(self, name: str, body: Mapping[str, Any]) -> SimulatedContainer:
+    def create(self, name: str, body: Mapping[str, Any], platform: str = "") -> SimulatedContainer:
         """A new container, with a name of its own if none is given. Raises `EngineApiError`."""
         validate_body(body)
         image_key = self._images.id_of(str(body["Image"]))
+        self._images.require_platform(str(body["Image"]), platform)
         name = validate_name(name) if name else f"sim_{self._runtime.random_hex(4)}"
         self._check_name_free(name)
         now, log = self._runtime.now(), ContainerLog(self._runtime.max_log_lines)

@@ -15,6 +15,7 @@ from simulated_engine.errors import bad_request, conflict, not_found
 from simulated_engine.events import EventBus
 from simulated_engine.runtime import Runtime
 
+PLATFORM = "linux/amd64"
 IMAGE_SIZE = 4_000_000  # enough for an archive that must not fit into one message
 _BUILT_IN_IMAGES = ("sim/", "sim:")
 _BUILT_IN_CREATED = 1_700_000_000
@@ -43,9 +44,13 @@ def repository_digest(image: str) -> str:
     return f"{repository(image)}@{image.partition('@')[2] or image_id(image)}"
 
 
-def image_id(image: str) -> str:
-    """The id of an image, made from its name: the same name is the same image on every simulated engine."""
-    return f"sha256:{hashlib.sha256(tagged_name(image).encode()).hexdigest()}"
+def image_id(image: str, platform: str = "") -> str:
+    """The id of an image, made from its name: the same name is the same image on every simulated engine.
+
+    It is another one for another platform than the engine's own.
+    """
+    own = platform in {"", PLATFORM}
+    return f"sha256:{hashlib.sha256((tagged_name(image) + ('' if own else platform)).encode()).hexdigest()}"
 
 
 class Readable(Protocol):
@@ -74,15 +79,27 @@ class SimulatedImages:
         self._created: dict[str, int] = {}
         self._ids: dict[str, str] = {}
         self._digests: dict[str, list[str]] = {}
+        self._platforms: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self._created)
 
-    def add(self, image: str) -> str:
-        """Put it there; its name with the tag."""
+    def add(self, image: str, platform: str = "") -> str:
+        """Put it there; its name with the tag. One for another platform is another image."""
         name = tagged_name(image)
-        self._name(name, image_id(name))
+        key = image_id(name, platform)
+        self._name(name, key)
+        self._platforms[key] = platform or PLATFORM
         return name
+
+    def require_platform(self, image: str, platform: str) -> None:
+        """Raise `EngineApiError` where it is for another platform than this one; empty for any, built in for every."""
+        actual = self._platforms.get(self.id_of(image), PLATFORM)
+        if platform and platform != actual and not image.startswith(_BUILT_IN_IMAGES):
+            raise not_found(
+                f"image with reference {image} was found but does not match the specified platform: "
+                f"wanted {platform}, actual: {actual}"
+            )
 
     def _name(self, name: str, key: str) -> None:
         self._created.setdefault(key, self._runtime.now() // 10**9)
@@ -97,6 +114,7 @@ class SimulatedImages:
     def _forget(self, key: str) -> None:
         self._created.pop(key, None)
         self._digests.pop(key, None)
+        self._platforms.pop(key, None)
 
     def _names(self, key: str) -> list[str]:
         return sorted(name for name, named in self._ids.items() if named == key)
@@ -106,12 +124,13 @@ class SimulatedImages:
         self._created.clear()
         self._ids.clear()
         self._digests.clear()
+        self._platforms.clear()
 
-    def receive(self, image: str) -> str:
+    def receive(self, image: str, platform: str = "") -> str:
         """Put it there as the end of a pull; its name with the tag."""
-        name = self.add(image)
+        name = self.add(image, platform)
         digest = repository_digest(name)
-        known = self._digests.setdefault(image_id(name), [])
+        known = self._digests.setdefault(image_id(name, platform), [])
         if digest not in known:
             known.append(digest)
         self._events.publish("image", "pull", name, {"name": repository(name)})

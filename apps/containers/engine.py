@@ -98,7 +98,7 @@ def create_container(row: Container, engine: Driver) -> str:
     names = _engine_names(row, prefix)
     for name in names:
         try:
-            created = _create(row, engine, CreateRequest(name, body))
+            created = _create(row, engine, CreateRequest(name, body, row.config.platform or ""))
         except EngineConflict:
             existing = _find_by_name(engine, name)
             if existing is not None and existing.labels.get(UUID_LABEL) == str(row.uuid):

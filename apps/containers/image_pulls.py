@@ -73,21 +73,22 @@ def _status_of(pull: Pull) -> str:
 
 def find_task(environment_ids: list[int], key: int) -> PullTask | None:
     """The task that has this pull."""
-    row = Pull.all_objects.filter(environment__in=environment_ids, pk=key).first()
+    row = Pull.all_objects.filter(environment__in=environment_ids, platform="", pk=key).first()
     return _task_of(key, row.environment_id, row.image) if row is not None else None
 
 
 def tasks_of(environment_ids: list[int]) -> list[PullTask]:
     """The tasks of the environments, one for each image."""
+    rows = Pull.all_objects.filter(environment__in=environment_ids, platform="")
     found: dict[tuple[int, str], list[Pull]] = {}
-    for row in Pull.all_objects.filter(environment__in=environment_ids).select_related("host").order_by("pk"):
+    for row in rows.select_related("host").order_by("pk"):
         found.setdefault((row.environment_id, row.image), []).append(row)
     return [PullTask(rows[0].pk, tuple(rows)) for rows in found.values()]
 
 
 def _task_of(key: int, environment_id: int, image: str) -> PullTask:
-    rows = Pull.all_objects.filter(environment=environment_id, image=image).select_related("host").order_by("pk")
-    return PullTask(key, tuple(rows))
+    rows = Pull.all_objects.filter(environment=environment_id, image=image, platform="")
+    return PullTask(key, tuple(rows.select_related("host").order_by("pk")))
 
 
 def image_pull(
@@ -135,14 +136,14 @@ def _hosts_with(environment: Environment, image: str) -> set[int]:
 
 def _request_pull(actor: Actor, environment: Environment, image: str, host: Host) -> Pull:
     details = {"image": image, "host": str(host)}
-    row: Pull | None = Pull.all_objects.filter(host=host, image=image).first()
+    row: Pull | None = Pull.all_objects.filter(host=host, image=image, platform="").first()
     if row is None:
         row = Pull(environment=environment, host=host, image=image, name=image[:255], desired="pulled")
         try:
             with transaction.atomic():
                 create(row, actor=actor, request=details)
         except IntegrityError:  # a container's reconcile, or somebody else, requested it in the same moment
-            row = Pull.all_objects.get(host=host, image=image)
+            row = Pull.all_objects.get(host=host, image=image, platform="")
     elif row.display_state in {"pulled", "error"}:
         with suppress(Conflict):  # it is on its way again already
             request_change(row, "again", actor=actor, changes={"source": None}, request=details)

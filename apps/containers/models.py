@@ -212,7 +212,8 @@ class HostPolicy(models.Model):
 class Pull(TenantRow):
     """One image on its way to one host; `status` holds `percent`, and `from` while another host sends it.
 
-    `source` is the host that a person wants it copied from; without one a registry is asked first. Observed: `sender`
+    `platform` is the one that it is for, empty for the host's own. `source` is the host that a person wants it copied
+    from; without one a registry is asked first. Observed: `sender`
     is the host that is sending it just now, which sends to one host at a time.
     """
 
@@ -221,16 +222,17 @@ class Pull(TenantRow):
 
     host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="pulls")
     image = models.CharField(max_length=512)
+    platform = models.CharField(max_length=64, default="", db_default="")
     source = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="+")
     sender = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="+")
     ended = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("id",)
-        unique_together = [("host", "image")]
+        unique_together = [("host", "image", "platform")]
 
     def __str__(self) -> str:
-        return self.image
+        return f"{self.image} ({self.platform})" if self.platform else self.image
 
 
 class HostImage(models.Model):

@@ -55,6 +55,14 @@ _KNOWN: tuple[tuple[re.Pattern[str], PullFailure], ...] = (
         ),
     ),
     (
+        re.compile(r"does not match the specified platform"),
+        PullFailure(
+            "other platform",
+            "The image is not made for the platform that its container asks for.",
+            "Choose a tag that is built for it, or leave `platform` out.",
+        ),
+    ),
+    (
         re.compile(r"no matching manifest for|no match for platform|cannot be used on this platform|exec format error"),
         PullFailure(
             "platform",

@@ -93,7 +93,9 @@ def _pull_from_registry(row: Pull) -> ReconcileResult:
         raise
     except EngineError as error:
         reason = f"{row.image} could not be pulled: {error}"
-        holder = next((host for host in _other_hosts(row) if _find_image_on(host, row.image)), None)
+        # An archive does not say for which platform it is: what came might be for another one, again and again.
+        others = () if row.platform else _other_hosts(row)
+        holder = next((host for host in others if _find_image_on(host, row.image)), None)
         return _copy_from_host(row, holder, reason) if holder else _failed_result(reason)
     return _pulled_result()
 
@@ -106,7 +108,8 @@ def _pull(row: Pull) -> None:
     login = login_for_image(row.environment_id, row.image)
     redact = login.redact if login else str
     try:
-        for progress in driver_of(row.host).pull(row.image, login.auth if login else None):
+        auth = login.auth if login else None
+        for progress in driver_of(row.host).pull(row.image, auth, platform=row.platform):
             _report_progress(row, progress.percent, redact(progress.text))
     except EngineError as error:
         raise type(error)(redact(str(error))) from None

@@ -20,7 +20,9 @@ def require_fresh_image(row: Container) -> None:
     Ten containers of a batch share one pull; one that is made again on its host later keeps the image that it had.
     """
     if is_always_pulled(row.config):
-        pulls = Pull.all_objects.filter(host=row.host, image=row.image, state="pulled", ended__gte=row.created)
+        platform = row.config.platform or ""
+        rows = Pull.all_objects.filter(host=row.host, image=row.image, platform=platform)
+        pulls = rows.filter(state="pulled", ended__gte=row.created)
         if not pulls.exists():
             raise ImageMissing(f"{row.image} is pulled for each new container.")
 

@@ -155,12 +155,14 @@ def container_update(row: Container, *, actor: Actor, **changes: Any) -> Contain
 
 
 def pull_ensure(container: Container, host: Host, image: str) -> Pull:
-    """The pull of `image` to `host`, created if there is none."""
-    rows = Pull.all_objects.filter(host=host, image=image)
+    """The pull of `image` to `host` for the container's platform, created if there is none."""
+    platform = container.config.platform or ""
+    rows = Pull.all_objects.filter(host=host, image=image, platform=platform)
     known: Pull | None = rows.first()
     if known is not None:
         return known
     row = Pull(environment=container.environment, host=host, image=image, name=image[:255], desired="pulled")
+    row.platform = platform
     try:
         create(row, actor=None, request={"image": image})
     except IntegrityError:  # another container's reconcile requested it in the same moment
@@ -217,7 +219,7 @@ def _request_copy(actor: Actor, source: Host, image: str, host: Host) -> Pull:
         raise Invalid("hostIds", "InvalidReference", "There is no such host here.")
     if host.pk == source.pk:
         raise Invalid("hostIds", "InvalidOption", f"{host} is where the image is.")
-    row = Pull.all_objects.filter(host=host, image=image).first()
+    row = Pull.all_objects.filter(host=host, image=image, platform="").first()
     details = {"image": image, "from": str(source), "to": str(host)}
     if row is None:
         row = Pull(environment=source.environment, host=host, image=image, name=image[:255], desired="pulled")

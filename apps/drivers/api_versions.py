@@ -1,4 +1,4 @@
-"""What a create body may say from which version of the Engine API on.
+"""What a request for a container may say from which version of the Engine API on.
 
 Older engines leave out what they do not know and say nothing, so that a container would run without it.
 """
@@ -9,6 +9,7 @@ from apps.drivers.base import CreateRequest, EngineRefused
 
 Version = tuple[int, ...]
 
+_PLATFORM_SINCE: Version = (1, 41)
 _HOST_CONFIG_SINCE: dict[str, Version] = {"CgroupnsMode": (1, 41), "Annotations": (1, 43)}
 
 
@@ -18,8 +19,10 @@ def parse_api_version(version: str) -> Version:
 
 
 def require_known_keys(request: CreateRequest, version: str) -> None:
-    """Raise `EngineRefused` for the first key that an engine with this version of the API would leave out."""
+    """Raise `EngineRefused` for a platform or a key that an engine with this version of the API would leave out."""
     spoken = parse_api_version(version)
+    if request.platform and spoken < _PLATFORM_SINCE:
+        raise EngineRefused(_reason("platform", _PLATFORM_SINCE, version))
     host = request.body.get("HostConfig") or {}
     for key, since in _HOST_CONFIG_SINCE.items():
         if host.get(key) and spoken < since:

@@ -168,10 +168,14 @@ class EngineContainer:
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """A container to make: `body` is the Docker Engine API's create body (Config, HostConfig, NetworkingConfig)."""
+    """A container to make: `body` is the Docker Engine API's create body (Config, HostConfig, NetworkingConfig).
+
+    `platform` is what its image must be for, such as linux/arm64; empty for whatever the engine has.
+    """
 
     name: str
     body: Mapping[str, Any]
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,8 +332,11 @@ class Driver(ImageCalls, BuildCalls, VolumeCalls, ExecCalls, Protocol):
     def find_image(self, image: str) -> EngineImage | None:
         """The image of this name or id, or None."""
 
-    def pull(self, image: str, auth: Mapping[str, str] | None = None) -> Iterator[PullProgress]:
-        """Pull an image, with progress a few times a second at most. Raises `EngineError` with the registry's words."""
+    def pull(self, image: str, auth: Mapping[str, str] | None = None, *, platform: str = "") -> Iterator[PullProgress]:
+        """Pull an image, with progress a few times a second at most, for the engine's own platform or another one.
+
+        Raises `EngineError` with the registry's words.
+        """
 
     def log_in(self, auth: Mapping[str, str]) -> None:
         """Have the engine log in to a registry; it keeps nothing. Raises `EngineError` with the registry's words."""

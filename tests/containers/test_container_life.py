@@ -212,6 +212,36 @@ def test_a_missing_image_is_pulled_first(make: Any, sim: SimulatedDriver) -> Non
     assert Pull.all_objects.get().display_state == "pulled"
 
 
+def test_an_image_is_pulled_for_the_platform_that_its_container_asks_for(make: Any, sim: SimulatedDriver) -> None:
+    sim.registry.add("nginx:1")
+    sim.local_images.add("nginx:1")  # for the engine's own platform
+    for platform in ("linux/arm64", "linux/amd64"):
+        row = make(imageUuid="docker:nginx:1", platform=platform)
+        for _ in range(3):
+            reconcile_until_idle()
+            reconcile_later(row)
+        assert reload(row).display_state == "running"
+        sim.local_images.require_platform("nginx:1", platform)
+    assert {(each.platform, each.display_state, str(each)) for each in Pull.all_objects.all()} == {
+        ("linux/arm64", "pulled", "nginx:1 (linux/arm64)"),
+        ("linux/amd64", "pulled", "nginx:1 (linux/amd64)"),
+    }
+
+
+def test_an_image_that_its_registry_has_for_another_platform_only_ends_it_with_the_reason(
+    make: Any, sim: SimulatedDriver
+) -> None:
+    sim.registry.add("nginx:1")
+    sim.registry.only_platform["nginx:1"] = "linux/amd64"
+    row = make(imageUuid="docker:nginx:1", platform="linux/arm64")
+    for _ in range(3):
+        reconcile_until_idle()
+        reconcile_later(row)
+    assert reload(row).display_state == "error"
+    assert "wanted linux/arm64, actual: linux/amd64" in reload(row).message
+    assert sim.calls["pull"] == 1
+
+
 def test_an_image_that_cannot_be_pulled_ends_it_in_error(make: Any, sim: SimulatedDriver) -> None:
     row = make(imageUuid="docker:nowhere/nothing:1")
     reconcile_until_idle()

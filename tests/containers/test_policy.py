@@ -194,7 +194,10 @@ def test_no_policy_refuses_what_the_closed_one_allows(policy: Policy, requested:
     assert set(check(wanted, policy, shared=shared)) <= set(check(wanted, CLOSED, shared=shared))
 
 
-UNLISTED = "DeviceRequests Isolation OomKillDisable MemorySwappiness MaskedPaths ReadonlyPaths ContainerIDFile privileged binds Anything"
+UNLISTED = (
+    "DeviceRequests Isolation OomKillDisable MemorySwappiness MaskedPaths ReadonlyPaths ContainerIDFile privileged "
+    "binds Anything"
+)
 
 
 @pytest.mark.parametrize("name", UNLISTED.split())

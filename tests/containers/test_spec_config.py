@@ -86,6 +86,7 @@ FULL: dict[str, Any] = {
     "cgroupnsMode": "private",
     "cgroupParent": "batch.slice",
     "runtime": "nvidia",
+    "platform": "linux/arm64",
     "annotations": {"a.b/c": "1"},
     "deviceCgroupRules": ["c 189:* rwm"],
     "storageOpt": {"size": "10G"},

@@ -25,6 +25,13 @@ def test_a_key_is_refused_by_engines_that_do_not_know_it(host: dict[str, Any], s
         require_known_keys(request(**host), before)
 
 
+def test_a_platform_is_refused_by_engines_that_would_take_any() -> None:
+    asked = CreateRequest("web", {"Image": "a"}, "linux/arm64")
+    require_known_keys(asked, "1.41")
+    with pytest.raises(EngineRefused, match=r"platform needs version 1\.41"):
+        require_known_keys(asked, "1.40")
+
+
 def test_a_body_without_these_keys_is_sent_to_any_engine() -> None:
     require_known_keys(request(Memory=1), "1.12")
     require_known_keys(CreateRequest("web", {"Image": "a"}), "1.12")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from apps.drivers.base import (
+    CreateRequest,
     Driver,
     Endpoint,
     EngineConflict,
@@ -60,6 +61,12 @@ def test_a_container_stands_to_its_host_as_its_body_says(driver: Driver) -> None
     asked = {"UTSMode": "host", "UsernsMode": "host", "CgroupnsMode": "host", "DeviceCgroupRules": rules}
     seen = driver.inspect(make(driver, HostConfig=asked)).raw["HostConfig"]
     assert {key: seen[key] for key in asked} == asked
+
+
+def test_an_image_of_another_platform_counts_as_missing(driver: Driver) -> None:
+    with pytest.raises(ImageMissing):
+        driver.create(CreateRequest("web", {"Image": "bb:local", "Cmd": ["true"]}, "linux/s390x"))
+    assert driver.containers() == []
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,19 @@ def test_an_image_name_is_taken_apart(image: str, repository: str, tag: str) -> 
     assert pull.split_image_reference(image) == (repository, tag)
 
 
+def test_another_platform_than_the_engine_s_own_is_asked_for_by_name() -> None:
+    assert pull.pull_query("app") == "fromImage=app&tag=latest"
+    assert pull.pull_query("app:1", "linux/arm64") == "fromImage=app&tag=1&platform=linux%2Farm64"
+
+
+def test_an_image_of_another_platform_is_no_success_though_the_engine_only_warns() -> None:
+    words = "image with reference app was found but does not match the specified platform: wanted a, actual: b"
+    lines = [{"status": "Status: Downloaded newer image for app"}, {"status": f"WARNING: {words}"}]
+    with pytest.raises(EngineError) as failed:
+        list(pull.read_progress("app", lines))
+    assert str(failed.value) == words
+
+
 def test_credentials_travel_as_the_engine_wants_them() -> None:
     header = pull.auth_header({"username": "alice", "password": "ü?>"})["X-Registry-Auth"]
     assert json.loads(base64.urlsafe_b64decode(header)) == {"username": "alice", "password": "ü?>"}

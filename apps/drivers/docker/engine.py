@@ -115,7 +115,8 @@ class DockerDriver(DockerVolumeCalls, DockerExecCalls):
         """Make a container and return its id."""
         with self._connection(self._work_slots) as sdk:
             require_known_keys(request, sdk.api_version)
-            return str(sdk.create_container_from_config(dict(request.body), request.name)["Id"])
+            body, platform = dict(request.body), request.platform or None
+            return str(sdk.create_container_from_config(body, request.name, platform=platform)["Id"])
 
     def start(self, container_id: str) -> None:
         """Start it; starting a running one is not an error."""
@@ -165,9 +166,9 @@ class DockerDriver(DockerVolumeCalls, DockerExecCalls):
         except EngineNotFound:
             return None
 
-    def pull(self, image: str, auth: Mapping[str, str] | None = None) -> Iterator[PullProgress]:
+    def pull(self, image: str, auth: Mapping[str, str] | None = None, *, platform: str = "") -> Iterator[PullProgress]:
         """Pull an image, yielding progress at most a few times a second."""
-        path = f"/images/create?{pull.pull_query(image)}"
+        path = f"/images/create?{pull.pull_query(image, platform)}"
         options = {"budget": read_budgets.ENGINE_PULL, "idle_timeout": _PULL_IDLE_TIMEOUT}
         reply = self._request("POST", path, headers=pull.auth_header(auth), **options)
         try:

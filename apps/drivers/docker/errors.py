@@ -37,7 +37,14 @@ _STUCK_HINTS = (
     ("is marked for removal and cannot be started",),
     ("rwlayer of container", "nil"),
 )
-_MISSING_IMAGE_HINTS = ("no such image", "pull access denied", "manifest unknown", "manifest for ")
+PLATFORM_MISMATCH = "does not match the specified platform"
+_MISSING_IMAGE_HINTS = (
+    "no such image",
+    "pull access denied",
+    "manifest unknown",
+    "manifest for ",
+    PLATFORM_MISMATCH,
+)
 
 
 def error_from_response(status: int, text: str) -> EngineError:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from apps.drivers.base import EngineError, EngineNotFound, PullProgress
-from apps.drivers.docker.errors import error_from_response
+from apps.drivers.docker.errors import PLATFORM_MISMATCH, error_from_response
 
 DOWNLOAD_SHARE = 70.0  # of a layer's hundred; unpacking it is the rest
 MAX_LAYERS = 1000  # engines allow 127; whoever names more of them wants memory
@@ -65,10 +65,10 @@ def split_image_reference(image: str) -> tuple[str, str]:
     return (head, tag) if colon and "/" not in tag else (image, "latest")
 
 
-def pull_query(image: str) -> str:
+def pull_query(image: str, platform: str = "") -> str:
     """The query of /images/create."""
     repository, tag = split_image_reference(image)
-    return urlencode({"fromImage": repository, "tag": tag})
+    return urlencode({"fromImage": repository, "tag": tag} | ({"platform": platform} if platform else {}))
 
 
 def auth_header(auth: Mapping[str, str] | None) -> dict[str, str]:
@@ -85,6 +85,8 @@ def read_progress(image: str, lines: Iterable[Mapping[str, Any]]) -> Iterator[Pu
     for found in lines:
         if found.get("error") or found.get("errorDetail"):
             raise _error(found)
+        if PLATFORM_MISMATCH in str(found.get("status", "")):  # a warning: the engine keeps what no container may be
+            raise EngineError(str(found["status"]).removeprefix("WARNING: "))
         layers.update(found)
         status = str(found.get("status", ""))
         last_status = _describe(found) or last_status

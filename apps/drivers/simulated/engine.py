@@ -221,7 +221,7 @@ class SimulatedDriver(SimulatedImageCalls, SimulatedVolumeCalls, SimulatedExecCa
         """Make a container and return its id."""
         require_known_keys(request, API_VERSION)
         with self._call("create") as core:
-            return core.containers.create(request.name, dict(request.body)).id
+            return core.containers.create(request.name, dict(request.body), request.platform).id
 
     def start(self, container_id: str) -> None:
         """Start it."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 
-from apps.drivers.base import EngineImage, PullProgress, Stream
+from apps.drivers.base import EngineError, EngineImage, PullProgress, Stream
 from apps.drivers.docker.errors import error_from_response
 from apps.drivers.docker.parsing import parse_image, parse_image_details
 from apps.drivers.image_builds import BuildRequest, BuildStream
@@ -80,7 +80,7 @@ class SimulatedImageCalls:
             raise error_from_response(error.status, str(error)) from None
         yield from steps
 
-    def pull(self, image: str, auth: Mapping[str, str] | None = None) -> Iterator[PullProgress]:
+    def pull(self, image: str, auth: Mapping[str, str] | None = None, *, platform: str = "") -> Iterator[PullProgress]:
         """Pull an image that `registry` has, in a few steps."""
         self._begin_call("pull")
         if not self._has_image(image):
@@ -89,7 +89,11 @@ class SimulatedImageCalls:
             yield PullProgress(percent, f"{secrets.token_hex(6)}: Downloading")
             time.sleep(self.delay)
         with self._locked() as core:
-            core.images.receive(image)
+            core.images.receive(image, self.registry.only_platform.get(tagged_name(image), platform))
+            try:
+                core.images.require_platform(image, platform)
+            except EngineApiError as error:
+                raise EngineError(str(error)) from None
         yield PullProgress(100, f"Downloaded newer image for {tagged_name(image)}")
 
     def remove_image(self, image: str, *, force: bool = False) -> None:

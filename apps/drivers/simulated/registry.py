@@ -11,12 +11,14 @@ from simulated_engine.images import repository, tagged_name
 class SimulatedRegistry(set[str]):
     """The images that can be pulled, by name and tag.
 
-    `accounts` open those registries that ask who comes: user and password by the registry's address. Refusals are in
-    the words of real engines.
+    Each image is there for every platform, but for those that `only_platform` has for one. `accounts` open those
+    registries that ask who comes: user and password by the registry's address. Refusals are in the words of real
+    engines.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.only_platform: dict[str, str] = {}
         self.accounts: dict[str, tuple[str, str]] = {}
 
     def require(self, image: str, auth: Mapping[str, str] | None) -> None:

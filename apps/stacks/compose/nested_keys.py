@@ -99,7 +99,6 @@ KEYS_OF_COMPOSE = frozenset(
         "network_driver",
         "networks",
         "oom_kill_disable",
-        "platform",
         "post_start",
         "pre_stop",
         "provider",

@@ -20,6 +20,8 @@ def web(keys: str) -> ComposeService:
     [
         ("userns_mode: host", "usernsMode", "host"),
         ("uts: host", "uts", "host"),
+        ("platform: linux/amd64", "platform", "linux/amd64"),
+        ("platform: linux/arm/v7", "platform", "linux/arm/v7"),
         ("cgroup: private", "cgroupnsMode", "private"),
         ("cgroup_parent: batch.slice", "cgroupParent", "batch.slice"),
         ("runtime: nvidia", "runtime", "nvidia"),
@@ -44,6 +46,8 @@ def test_a_key_is_carried_over_without_a_note(keys: str, field: str, value: Any)
     [
         ("userns_mode: keep", "`userns_mode`"),
         ("uts: private", "`uts`"),
+        ("platform: windows/amd64", "only Linux runs here"),
+        ("platform: linux", "linux/arm64"),
         ("cgroup: shared", "`cgroup`"),
         ("cgroup_parent: ../..", "batch.slice where systemd keeps them"),
         ("runtime: 'a b'", "`runtime`"),

@@ -48,7 +48,8 @@ def _matches(container: SimulatedContainer, filters: dict[str, list[str]], *, ev
 
 
 async def _create(call: SimulatedRequest) -> SimulatedResponse:
-    made = call.engine.containers.create(call.query.get("name", ""), await call.json())
+    platform = call.query.get("platform", "")
+    made = call.engine.containers.create(call.query.get("name", ""), await call.json(), platform)
     return SimulatedResponse({"Id": made.id, "Warnings": []}, 201)
 
 

@@ -61,7 +61,7 @@ async def _create(call: SimulatedRequest) -> SimulatedResponse:
             if step["status"] == "Downloading":
                 await asyncio.sleep(call.engine.tick / 10)
             if step["status"].startswith("Status:"):
-                call.engine.images.receive(image)
+                call.engine.images.receive(image, call.query.get("platform", ""))
             yield step
 
     return SimulatedResponse(pieces=json_lines(stream()))

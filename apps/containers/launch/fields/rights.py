@@ -20,6 +20,7 @@ from apps.containers.launch.values import (
     DEVICE,
     DEVICE_RULE,
     PATH,
+    PLATFORM,
     check_capability,
     check_signal,
 )
@@ -173,6 +174,17 @@ class RightsFields(ResourceFields):
             section="limits", kind="text", label=_("Runtime"), placeholder=_("the engine's default"), row=4, column=4,
         ),
         kubernetes="runtimeClassName", swarm=_NOT_IN_SWARM,
+    )  # fmt: skip
+    platform: str | None = launch_field(
+        "platform", "string", PLATFORM,
+        bounds=(1, 64),
+        compose="platform",
+        form=FormControl(
+            section="limits", kind="text", label=_("Platform"), placeholder=_("the host's, such as linux/arm64"),
+            is_code=True, row=4, column=5,
+        ),
+        kubernetes="nodeSelector kubernetes.io/os and kubernetes.io/arch; images are not run by emulation there",
+        swarm="Placement.Platforms",
     )  # fmt: skip
     annotations: Mapping[str, str] = launch_field(
         "annotations", "map[string]", mapping(map_text(4096)), {},
