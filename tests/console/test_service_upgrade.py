@@ -104,6 +104,36 @@ def test_upgrade_in_the_console_and_finish(web: Any, browser_as: Any) -> None:
     assert "Finish upgrade" not in bob.get(page).content.decode()
 
 
+def selected(page: str) -> str:
+    """What is chosen for the end of a container, as a browser sends it."""
+    options = re.search(r'<select name="restart">(.*?)</select>', page, re.DOTALL)
+    assert options is not None
+    chosen = re.search(r'<option value="([^"]*)"\s*selected', options[1])
+    return chosen[1] if chosen else ""
+
+
+@pytest.mark.parametrize("name", ["no", "on-failure", "unless-stopped", "always"])
+def test_an_upgrade_in_the_console_keeps_what_happens_when_a_container_ends(
+    web: Any, browser_as: Any, name: str
+) -> None:
+    row, bob = web(), browser_as("bob")
+    policy = {"name": name, "maximumRetryCount": 3 if name == "on-failure" else 0}
+    Service.all_objects.filter(pk=row.pk).update(spec={**row.spec, "restartPolicy": policy})
+    page = f"/env/{row.environment_id}/services/{row.pk}/upgrade"
+    shown = bob.get(page).content.decode()
+    assert selected(shown) == name
+    assert 'name="restartCount"' in shown
+    assert ('value="3"' in shown) is (name == "on-failure")
+    sent_back = {"restart": name, "restartCount": str(policy["maximumRetryCount"] or "")}
+    bob.post(page, {"image": "bb:new", "check": "none", **sent_back, **STRATEGY})
+    row.refresh_from_db()
+    assert row.config.restart_policy is not None
+    assert row.config.restart_policy.to_wire() == policy
+    refused = bob.post(page, {"image": "bb:new", "check": "none", "restart": "always", "restartCount": "3", **STRATEGY})
+    assert refused.status_code == 422
+    assert "is for `on-failure` alone" in refused.content.decode()
+
+
 def test_finishing_a_canceled_upgrade_says_first_what_it_ends_with(web: Any, browser_as: Any) -> None:
     row, bob = web(), browser_as("bob")
     page = f"/env/{row.environment_id}/services/{row.pk}"

@@ -82,6 +82,7 @@ KEYS: list[tuple[str, dict[str, Any]]] = [
     ("tmpfs: ['/t:size=1m']", {"tmpfs": {"/t": "size=1m"}}),
     ("restart: always", {"restartPolicy": {"name": "always", "maximumRetryCount": 0}}),
     ("restart: no", {"restartPolicy": {"name": "no", "maximumRetryCount": 0}}),
+    ("restart: always:0", {"restartPolicy": {"name": "always", "maximumRetryCount": 0}}),
     ("restart: on-failure:3", {"restartPolicy": {"name": "on-failure", "maximumRetryCount": 3}}),
     ("net: host", {"networkMode": "host"}),
     ("network_mode: default", {}),
@@ -151,7 +152,7 @@ KEYS: list[tuple[str, dict[str, Any]]] = [
         {"restartPolicy": {"name": "on-failure", "maximumRetryCount": 3}},
     ),
     (
-        "deploy: {restart_policy: {condition: any, max_attempts: 3}}",
+        "deploy: {restart_policy: {condition: any, max_attempts: 0}}",
         {"restartPolicy": {"name": "always", "maximumRetryCount": 0}},
     ),
     ("pull_policy: missing", {}),

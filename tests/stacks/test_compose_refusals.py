@@ -71,6 +71,24 @@ WRONG: list[tuple[str, int, str, str]] = [
     ("web:\n  image: a\n  ulimits: 5\n", 3, "InvalidFormat", "map"),
     ("web:\n  image: a\n  scale: -1\n", 3, "MinLimitExceeded", "scale"),
     ("web:\n  image: a\n  restart: maybe\n", 3, "InvalidOption", "always"),
+    *(
+        (
+            f"web:\n  image: a\n  restart: '{name}:3'\n",
+            3,
+            "InvalidOption",
+            "maximumRetryCount is for `on-failure` alone",
+        )
+        for name in ("always", "unless-stopped", "no", "")
+    ),
+    *(
+        (
+            f"web:\n  image: a\n  deploy: {{restart_policy: {{{condition}max_attempts: 3}}}}\n",
+            3,
+            "InvalidOption",
+            "`restart_policy.max_attempts` is for `condition: on-failure` alone",
+        )
+        for condition in ("", "condition: any, ", "condition: none, ", "condition: unless-stopped, ")
+    ),
     ("web:\n  image: a\n  links: ['db']\n", 3, "InvalidReference", "db"),
     ("web:\n  image: a\n  links: ['web:']\n  depends_on: [db]\n", 4, "InvalidReference", "db"),
     ("web:\n  image: a\n  links: ['web:x', 'db:x']\ndb:\n  image: a\n", 3, "NotUnique", "'x'"),

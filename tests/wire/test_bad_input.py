@@ -49,6 +49,10 @@ CONTAINERS: list[tuple[dict[str, Any], str]] = [
     ({"imageUuid": IMAGE, "labels": "x"}, "labels"),
     ({"imageUuid": IMAGE, "restartPolicy": "always"}, "restartPolicy"),
     ({"imageUuid": IMAGE, "restartPolicy": {"name": "often"}}, "restartPolicy.name"),
+    *(
+        ({"imageUuid": IMAGE, "restartPolicy": {**name, "maximumRetryCount": 3}}, "restartPolicy.maximumRetryCount")
+        for name in ({"name": "always"}, {"name": "unless-stopped"}, {"name": "no"}, {})
+    ),
     ({"imageUuid": IMAGE, "networkMode": "space"}, "networkMode"),
     ({"imageUuid": IMAGE, "healthCheck": {}}, "healthCheck.port"),
     ({"imageUuid": IMAGE, "healthCheck": {"port": 80, "requestLine": "WAT"}}, "healthCheck.requestLine"),

@@ -98,11 +98,18 @@ def parse_control(control: FormControl, text: str) -> Any:
     return _lines(text) if kind == "lines" else text
 
 
+def _format_number(value: int, factor: float) -> str:
+    """As many digits as it takes for a copy to have exactly the number that the original has."""
+    if factor == 1 or str(value) == NO_LIMIT:
+        return str(value)
+    shown = f"{value / factor:.15g}"
+    return shown if round(float(shown) * factor) == value else f"{value / factor:.17g}"
+
+
 def format_control(control: FormControl, value: Any) -> str:
     """Turn v1's value into what the control shows."""
     if control.kind == "number":
-        # Fifteen digits: a copy has exactly the number that the original has.
-        return str(value) if control.factor == 1 or str(value) == NO_LIMIT else f"{value / control.factor:.15g}"
+        return _format_number(value, control.factor)
     if control.kind == "words":
         return shlex.join(value)
     if control.kind == "pairs":
@@ -155,7 +162,7 @@ class FormLayout:
         return cls(
             parsed=tuple(each for each in found if each[1].kind not in {"own", "switch"}),
             switches=tuple(each for each in found if each[1].kind == "switch"),
-            names={name: control.name for name, control in found if control.shows_errors}
+            names={name: control.name for name, control in found}
             | {f"{name}.{part}": shown for name, control in found for part, shown in control.parts},
             sections={name: tuple(each for each in ordered if each.section == name) for name in _SECTIONS},
             rows={
@@ -228,9 +235,9 @@ def form_to_wire(form: QueryDict) -> dict[str, Any]:
             data[name] = parse_control(control, text)
     data |= {name: True for name, control in LAYOUT.switches if form.get(control.name)}
     data["ports"] = parse_ports(form)
-    restart = form.get("restart", "")
-    if restart:
-        data["restartPolicy"] = {"name": restart}
+    restart, attempts = form.get("restart", ""), form.get("restartCount", "").strip()
+    if restart or attempts:
+        data["restartPolicy"] = {"name": restart, **({"maximumRetryCount": attempts} if attempts else {})}
     driver, options = (form.get(name, "").strip() for name in ("logDriver", "logOptions"))
     if driver or options:
         data["logConfig"] = {"driver": driver or None, "config": parse_key_values("logOptions", options)}
@@ -278,7 +285,9 @@ def config_to_form(config: LaunchConfig) -> dict[str, Any]:
     values |= {control.name: format_control(control, data[name]) for name, control in LAYOUT.parsed if data.get(name)}
     values |= {control.name: True for name, control in LAYOUT.switches if data.get(name)}
     values["portRows"] = [(port.public or "", port.private, port.protocol) for port in config.ports]
-    values["restart"] = config.restart_policy.name if config.restart_policy else ""
+    policy = config.restart_policy
+    values["restart"] = policy.name if policy else ""
+    values["restartCount"] = (policy.maximum_retry_count or "") if policy else ""
     log = config.log_config
     values["logDriver"] = (log.driver or "") if log else ""
     values["logOptions"] = "\n".join(f"{name}={text}" for name, text in log.config.items()) if log else ""

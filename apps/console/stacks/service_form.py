@@ -63,9 +63,7 @@ NO_SIDEKICKS = SidekickForm()
 def service_new(ctx: RequestContext, stack: int) -> HttpResponse:
     """Add a service to a stack."""
     ctx.require_permission("operate")
-    return _handle_form(
-        ctx, find_stack(ctx, stack), {"scale": "1", "start": "on", "restart": "always", "check": "none"}
-    )
+    return _handle_form(ctx, find_stack(ctx, stack), {"scale": "1", "start": "on", "check": "none"})
 
 
 @member_required

@@ -10,7 +10,7 @@ from typing import Any, Self
 from apps.containers.launch.fields.declaration import LaunchField, launch_fields
 from apps.containers.launch.fields.rights import RightsFields
 from apps.containers.launch.memory import check_memory
-from apps.containers.launch.values import Port, check_request, published_twice
+from apps.containers.launch.values import Port, check_request, check_retry_count, published_twice
 from apps.core.errors import Invalid
 
 MAX_CONFIG_SIZE = 1024 * 1024
@@ -42,6 +42,7 @@ class LaunchConfig(RightsFields):
             raise Invalid(f"{at}imageUuid", "MissingRequired", "An image is required, as in docker:nginx.")
         if found.health_check:
             check_request(found.health_check, f"{at}healthCheck.")
+        check_retry_count(found.restart_policy, f"{at}restartPolicy.")
         check_memory(found.memory, found.memory_swap, found.memory_reservation, at)
         if (twice := published_twice(found.ports)) is not None:
             remedy = f"Host port {twice} is published twice; publish it once, or leave one of them without a host port."

@@ -170,6 +170,17 @@ class RestartPolicy(WireObject):
     maximum_retry_count: int = wire("maximumRetryCount", integer(0, 2**31 - 1), 0)
 
 
+def check_retry_count(policy: RestartPolicy | None, at: str) -> None:
+    """Refuse a number of retries for what is started again without end, or never. Raises `Invalid` on the field.
+
+    0 is no number: clients of v1 send it with every policy.
+    """
+    if policy and policy.maximum_retry_count and policy.name != "on-failure":
+        other = repr(policy.name) if policy.name else "a container without a policy"
+        why = f"{at}maximumRetryCount is for `on-failure` alone, and {other} would not keep to it"
+        raise Invalid(f"{at}maximumRetryCount", "InvalidOption", f"{why}: name `on-failure`, or leave the number out.")
+
+
 _LOG_OPTION_NAME = text(low=1, high=255, pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]*", hint=NAME_HINT)
 
 

@@ -195,7 +195,13 @@ def _deploy(value: Any) -> Fields:
     limits, reserved, restart = _map(resources.get("limits")), _map(resources.get("reservations")), None
     if policy := _map(found.get("restart_policy")):
         name = {"none": "no", "any": "always"}.get(str(policy.get("condition", "any")), policy.get("condition"))
-        restart = {"name": name, "maximumRetryCount": policy.get("max_attempts") if name == "on-failure" else None}
+        attempts = policy.get("max_attempts")
+        if name != "on-failure" and str(attempts).strip() not in {"None", "", "0"}:
+            raise UnsupportedValue(
+                f"`restart_policy.max_attempts` is for `condition: on-failure` alone, and engines would not keep to it "
+                f"with {str(name)[:40]!r}: set that condition, or leave it out"
+            )
+        restart = {"name": name, "maximumRetryCount": attempts or None}
     return {
         "labels": labels | ({GLOBAL_LABEL: "true"} if found.get("mode") == "global" else {}) or None,
         "scale": found.get("replicas"),

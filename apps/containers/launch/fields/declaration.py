@@ -81,8 +81,7 @@ class FormControl:
     the controls of a section; the ones of a row stand beside each other. A `number` is typed in units of `factor`. An
     `area` has that many lines. A control that `opens` unfolds its section when it has a value. `drawn` False leaves the
     HTML to the page's own template; `own` ones are also read by the form itself. `parts` are pairs of a part of v1's
-    object and the control that has it, where it is not this one. `shows_errors` False puts refusals at the top of the
-    page.
+    object and the control that has it, where it is not this one.
     """
 
     section: FormSection
@@ -100,7 +99,6 @@ class FormControl:
     column: int = 0
     opens: bool = False
     drawn: bool = True
-    shows_errors: bool = True
     parts: tuple[tuple[str, str], ...] = ()
 
 

@@ -46,7 +46,10 @@ class ResourceFields(NetworkFields):
             "RestartPolicy", write=engine_values.write_restart_policy, read=engine_values.read_restart_policy
         ),
         compose=ComposeKey("restart", "own"),
-        form=FormControl(section="command", kind="own", name="restart", drawn=False, shows_errors=False),
+        form=FormControl(
+            section="command", kind="own", name="restart", drawn=False,
+            parts=(("maximumRetryCount", "restartCount"),),
+        ),
         kubernetes="restartPolicy of a Job; a Deployment always restarts", swarm="RestartPolicy",
     )  # fmt: skip
     health_check: HealthCheck | None = launch_field(
