@@ -16,7 +16,6 @@ from apps.control.models import Operation
 from apps.control.services import request_change
 from apps.core.errors import ActionNotAvailable, Conflict, Invalid
 from apps.environments.actor import Actor
-from apps.stacks.balancer.revisions import return_in_place
 from apps.stacks.balancer.services import next_balancer
 from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.handover_services import handover_columns, links_back
@@ -28,10 +27,8 @@ from apps.stacks.revisions import (
     check_note,
     columns_as_of,
     columns_of,
-    find_revision,
     keep_verdict,
     next_number,
-    note_return,
     save_revision,
     verdict_of,
 )
@@ -251,37 +248,6 @@ def _upgraded(row: Service, config: LaunchConfig, sidekicks: Sequence[Sidekick])
     upgraded = copy(row)
     upgraded.spec, upgraded.secondary = config.to_json(), [each.to_json() for each in sidekicks]
     return upgraded
-
-
-def service_return_to(row: Service, number: int, *, actor: Actor, strategy: UpgradeStrategy, note: str = "") -> Service:
-    """Upgrade the service to what its revision `number` was, as a new revision; also long after that one was replaced.
-
-    Of a unit only the containers are replaced whose configuration was another one. Raises `Invalid` (no such revision,
-    nothing would change, host policy of today), `Forbidden`, `ActionNotAvailable`.
-    """
-    found = find_revision(row, number)
-    now, then = ([(each.name, each.config) for each in revision.sidekicks] for revision in (row, found))
-    is_same = (found.config, found.image_pins) == (row.config, row.image_pins)
-    config = None if is_same else found.config
-    note = note.strip() or f"Back to revision {number}"
-    with transaction.atomic():
-        if config is not None or now != then:
-            service_upgrade(
-                row,
-                actor=actor,
-                config=config,
-                sidekicks=found.sidekicks,
-                strategy=strategy,
-                note=note,
-                is_whole=True,
-                balancer=BalancerSettings.from_json(found.balancer) if found.balancer else None,
-                columns={**selector_of_revision(found), **verdict_of(found), "image_pins": found.image_pins},
-            )
-            links_of_revision(row, found)
-            note_return(row, number)
-        elif not return_in_place(row, found, actor, note):
-            raise Invalid("revision", "InvalidOption", f"{row.name} is what revision {number} says already.")
-    return row
 
 
 def service_upgrade_step(

@@ -216,6 +216,20 @@ def test_a_stack_goes_back_to_a_revision(shop: CommandLine):
     assert shop.fail("rollback", "shop/web").code == ExitCode.REFUSED
 
 
+def test_a_service_s_return_is_previewed(shop: CommandLine):
+    shop.write("docker-compose.yml", FILE.replace("1.8", "1.9"))
+    shop.succeed("up", "-d", "-u", "-c", "-s", "shop")
+    text = shop.succeed("rollback", "shop/web", "--to", "1", "--preview").out
+    for part in ("~ web: upgrade", "docker:sim/nginx:1.9 -> docker:sim/nginx:1.8", "made anew or removed: shop_web_1"):
+        assert part in text, part
+    found = shop.succeed("rollback", "shop/web", "--to", "1", "--preview", "--format", "json").json
+    assert found["services"][0]["containers"][0] == "shop_web_1"
+    assert "Nothing would change" in shop.succeed("rollback", "shop/web", "--to", "2", "--preview").out
+    assert "~ web: upgrade" in shop.succeed("rollback", "shop", "--to", "1", "--preview").out
+    assert shop.fail("rollback", "shop/web", "--preview").code == ExitCode.USAGE
+    assert len(shop.succeed("revisions", "shop/web", "--format", "json").json) == 2
+
+
 def test_what_if_shows_where_containers_would_go(shop: CommandLine):
     assert "lab-1" in shop.succeed("what-if", "shop/web", "--scale", "3").out
     found = shop.succeed("what-if", "lab-1", "--format", "json").json

@@ -67,7 +67,9 @@ def test_the_other_way_round(web: Any, browser_as: Any) -> None:
 def test_going_back_from_the_dialog(web: Any, browser_as: Any) -> None:
     row, bob = web(), browser_as("bob")
     path = f"{page_of(row)}/revisions/1/return"
-    assert "back to revision 1" in bob.get(path).content.decode()
+    shown = bob.get(path).content.decode()
+    for text in ("back to revision 1", "Its own containers are recreated.", "shop_web_1, shop_web_2", "bb:new"):
+        assert text in shown, text
     answer = bob.post(path, {"batchSize": "0", "interval": "0.1", "order": "stop-first", "note": ""})
     assert answer.status_code == 422
     assert "at least 1" in answer.content.decode()
@@ -105,6 +107,12 @@ def test_a_sidekick_s_change_is_shown_under_its_name_and_without_values(
 
 def test_a_revision_that_is_not_there_is_not_found(web: Any, browser_as: Any) -> None:
     assert browser_as("bob").get(f"{page_of(web())}/revisions/9/return").status_code == 404
+
+
+def test_going_back_to_what_it_is_already_is_not_offered(web: Any, browser_as: Any) -> None:
+    shown = browser_as("bob").get(f"{page_of(web())}/revisions/2/return").content.decode()
+    assert "There is no difference." in shown
+    assert "are recreated" not in shown
 
 
 def test_readers_see_the_list_and_cannot_go_back(web: Any, browser_as: Any) -> None:

@@ -19,8 +19,9 @@ from apps.hosts.models import Host
 from apps.stacks.handover_services import HandoverStrategy, service_hand_over
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.revisions import is_return_to
+from apps.stacks.service_returns import service_return_to
 from apps.stacks.services import service_act, service_create, stack_create
-from apps.stacks.upgrade_services import service_return_to, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 NAME = "0026_returns"

@@ -15,8 +15,9 @@ from apps.hosts.models import Host
 from apps.stacks.balancer.revisions import changes_between
 from apps.stacks.models import Service, ServiceLink
 from apps.stacks.revisions import find_revision
+from apps.stacks.service_returns import service_return_to
 from apps.stacks.services import links_set, service_act, service_create, service_update, stack_create
-from apps.stacks.upgrade_services import service_return_to, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 FAST = UpgradeStrategy(batch_size=3, interval_ms=100)

@@ -14,9 +14,10 @@ from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service, ServiceRevision
+from apps.stacks.service_returns import service_return_to
 from apps.stacks.services import service_create, stack_create
 from apps.stacks.sidekicks import Sidekick, UnitConfig
-from apps.stacks.upgrade_services import service_return_to, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 FAST = UpgradeStrategy(batch_size=3, interval_ms=100)

@@ -14,9 +14,10 @@ from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service
 from apps.stacks.selectors import service_views
+from apps.stacks.service_returns import service_return_to
 from apps.stacks.services import service_act, service_create, stack_create
 from apps.stacks.sidekicks import PRIMARY, SIDEKICKS_LABEL, Sidekick, UnitConfig
-from apps.stacks.upgrade_services import service_return_to, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 ALL = UpgradeStrategy(batch_size=9, interval_ms=100)

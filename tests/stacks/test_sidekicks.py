@@ -18,9 +18,10 @@ from apps.stacks.models import Service, ServiceRevision, Slot
 from apps.stacks.reconcile import reconcile_service
 from apps.stacks.restart_services import RestartStrategy, service_restart
 from apps.stacks.selectors import service_views
+from apps.stacks.service_returns import service_return_to
 from apps.stacks.services import service_act, service_create, service_update, stack_create
 from apps.stacks.sidekicks import PRIMARY, Sidekick, UnitConfig
-from apps.stacks.upgrade_services import service_return_to, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 OLD, NEW = "docker:bb:local", "docker:bb:new"

@@ -14,10 +14,11 @@ from apps.hosts.models import Host
 from apps.stacks.balancer.revisions import changes_between
 from apps.stacks.models import Service, ServiceRevision, Stack
 from apps.stacks.revisions import find_revision
+from apps.stacks.service_returns import service_return_to
 from apps.stacks.services import service_update, stack_create
 from apps.stacks.stack_draft import StackFiles
 from apps.stacks.stack_upgrade import stack_act, stack_return_to, stack_upgrade
-from apps.stacks.upgrade_services import service_return_to, service_upgrade, service_upgrade_step
+from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 FIRST = {"minutes": 7, "onGood": "ask", "onBad": "rollback", "errorPattern": ""}

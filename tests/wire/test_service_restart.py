@@ -84,7 +84,7 @@ def test_revisions_and_the_way_back(api: ApiClient, web: Any) -> None:
     assert api.get(f"services/{row['id']}/revisions")["data"][0]["note"] == "new one is slow"
 
 
-def test_a_return_that_is_to_be_previewed_only_is_refused(api: ApiClient, web: Any) -> None:
+def test_a_return_is_previewed_and_nothing_is_upgraded(api: ApiClient, web: Any) -> None:
     row = web()
     launch = {"imageUuid": "docker:bb:new", "environment": {"A": "2"}}
     strategy = {"launchConfig": launch, "batchSize": 2, "intervalMillis": 100}
@@ -93,10 +93,19 @@ def test_a_return_that_is_to_be_previewed_only_is_refused(api: ApiClient, web: A
     api.post(f"services/{row['id']}?action=finishupgrade")
     web()
     url = f"services/{row['id']}?action=returntorevision"
-    answer = api.post(url, {"revision": 1, "preview": True})
-    assert (answer.status, answer["code"], answer["fieldName"]) == (422, "InvalidOption", "preview")
-    assert "compare its revisions" in answer["message"]
+    answer = api.post(url, {"revision": 1, "preview": True, "batchSize": 2})
+    assert (answer.status, answer["type"], answer["problems"]) == (200, "stackUpgradePreview", [])
+    (step,) = answer["services"]
+    assert (step["name"], step["change"], step["containers"]) == ("web", "upgrade", ["shop_web_1", "shop_web_2"])
+    assert {each["field"] for each in step["differences"]} == {"imageUuid", "environment"}
+    assert (step["strategy"]["batchSize"], step["images"], step["starts"]) == (2, ["bb:local"], False)
+    assert "'1'" not in str(step["differences"]), "values of variables are not in it"
     assert web()["state"] == "active", "nothing was upgraded"
+    assert len(api.get(f"services/{row['id']}/revisions")["data"]) == 2
+    same = api.post(url, {"revision": 2, "preview": True})
+    assert [each["change"] for each in same["services"]] == ["unchanged"]
+    missing = api.post(url, {"revision": 7, "preview": True})
+    assert (missing.status, missing["fieldName"]) == (422, "revision")
     assert api.post(url, {"revision": 1, "preview": False}).status == 202
 
 

@@ -6,15 +6,17 @@ from typing import Any
 
 from apps.api.resources import launch
 from apps.api.resources.secret_values import sees_values
+from apps.api.resources.stack_upgrades import serialize_difference, serialize_replaced
 from apps.api.wire.context import ApiCaller
 from apps.api.wire.embedded import EmbeddedResource
 from apps.api.wire.fields import parse_fields
 from apps.api.wire.resource import ALWAYS_ACTIVE, Data, Link, Resource, RowContext
 from apps.api.wire.roles import OPERATOR_INPUT, READ_ONLY
-from apps.core.errors import Invalid
+from apps.core.texts import labeled
 from apps.stacks.models import Service, ServiceRevision
+from apps.stacks.service_returns import ReturnDraft, preview_service_return, service_return_to
 from apps.stacks.sidekicks import shown
-from apps.stacks.upgrade_services import service_return_to
+from apps.stacks.stack_plan import UPGRADE
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 
@@ -34,21 +36,45 @@ class ReturnToRevisionInputResource(EmbeddedResource):
     """)
 
 
-def return_to_revision(caller: ApiCaller, row: Service, data: Data) -> None:
-    """Upgrade the service to what the revision was, as a new one. Raises `Invalid`.
-
-    A stack's action of this name has a preview; who asks for one here must not get the upgrade itself.
-    """
-    if data.get("preview"):
-        why = "A service's return to a revision has no preview: compare its revisions (link revisions), or preview its"
-        raise Invalid("preview", "InvalidOption", f"{why} stack's return; leave preview out to begin the upgrade.")
+def return_to_revision(caller: ApiCaller, row: Service, data: Data) -> Data | None:
+    """Upgrade the service to what the revision was, as a new one, or answer what that would do. Raises `Invalid`."""
     strategy = UpgradeStrategy(
         data.get("batchSize") or 1,
         data.get("intervalMillis") or 2000,
         bool(data.get("startFirst")),
         min_ready=data.get("minReadySeconds"),
     )
+    if data.get("preview"):
+        return _serialize_draft(preview_service_return(row, data["revision"], actor=caller.actor, strategy=strategy))
     service_return_to(row, data["revision"], actor=caller.actor, strategy=strategy, note=data.get("note") or "")
+    return None
+
+
+def _serialize_draft(draft: ReturnDraft) -> Data:
+    """What the return would do, as the preview of a stack with this one service."""
+    unit = [draft.revision.config, *(each.config for each in draft.revision.sidekicks)]
+    is_upgrade = draft.what == UPGRADE
+    step = {
+        "name": draft.row.name,
+        "change": draft.what,
+        "containers": list(draft.containers),
+        "differences": [serialize_difference(each) for each in draft.differences],
+        "problem": draft.problem or None,
+        "replaced": serialize_replaced(draft.replaced),
+        "starts": draft.starts,
+        "strategy": dict(draft.upgrade.settings) if draft.upgrade is not None else None,
+        "images": list(dict.fromkeys(each.image for each in unit)) if is_upgrade else [],
+        "labels": dict(unit[0].labels) if is_upgrade else {},
+    }
+    return {
+        "type": "stackUpgradePreview",
+        "links": {},
+        "actions": {},
+        "basedOn": None,
+        "problems": [labeled(draft.row.name, draft.problem)] if draft.problem else [],
+        "services": [step],
+        "warnings": [labeled(draft.row.name, text) for text in draft.warnings],
+    }
 
 
 def _config(context: RowContext) -> Data:

@@ -234,6 +234,7 @@ class ServiceResource(Resource):
         "returntorevision": Action(
             service_revisions.return_to_revision,
             "returnToRevisionInput",
+            "stackUpgradePreview",
             states=SERVICE.transitions["upgrade"].start,
             is_change=True,
         ),

@@ -16,6 +16,7 @@ from apps.catalog.launching import with_version
 from apps.core.errors import Invalid
 from apps.stacks.bundle_import import files_of_bundle
 from apps.stacks.models import Stack
+from apps.stacks.replaced_members import ReplacedMembers
 from apps.stacks.revision_diff import FieldChange
 from apps.stacks.service_options import has_containers
 from apps.stacks.stack_draft import ServiceStep, StackDraft, StackFiles
@@ -51,7 +52,11 @@ class EnvironmentUpgradeResource(EmbeddedResource):
 
 
 class StackUpgradePreviewResource(EmbeddedResource):
-    """What an upgrade of a stack would do, service by service; `basedOn` has it refused if anything changes before."""
+    """What an upgrade of a stack would do, service by service; `basedOn` has it refused if anything changes before.
+
+    The preview of a service's return to a revision is of this type as well: with that service alone, without `basedOn`,
+    and with the names of the `containers` that are made anew.
+    """
 
     name = "stackUpgradePreview"
     roles = READ_ONLY
@@ -141,16 +146,15 @@ def _serialize_step(step: ServiceStep) -> Data:
         "change": change.what,
         "differences": [serialize_difference(each) for each in change.differences],
         "problem": change.problem or None,
-        "replaced": _serialize_replaced(change),
+        "replaced": serialize_replaced(change.replaced),
         "starts": step.starts,
         "strategy": dict(upgrade.settings) if upgrade is not None else None,
         **_what_is_pulled(change),
     }
 
 
-def _serialize_replaced(change: ServiceChange) -> Data | None:
+def serialize_replaced(found: ReplacedMembers | None) -> Data | None:
     """Which containers of units with sidekicks are made anew; `following` use network or volumes of one that is."""
-    found = change.replaced
     if found is None:
         return None
     return {name: list(each) if isinstance(each, tuple) else each for name, each in asdict(found).items()}

@@ -14,10 +14,11 @@ from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches, par
 from apps.console.stacks.services import find, freshness_rows
 from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
-from apps.stacks.balancer.revisions import changes_between, is_in_place
+from apps.stacks.balancer.revisions import changes_between
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.revisions import find_revision, revisions_of
-from apps.stacks.upgrade_services import service_return_to
+from apps.stacks.service_returns import ReturnDraft, preview_service_return, service_return_to
+from apps.stacks.stack_plan import UNCHANGED, UPDATE
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 MAX_LISTED = 100
@@ -67,10 +68,10 @@ def return_to(ctx: RequestContext, pk: int, number: int) -> HttpResponse:
     ctx.require_permission("operate")
     row = find(ctx, pk)
     try:
-        revision = find_revision(row, number)
+        draft = preview_service_return(row, number, actor=ctx.actor, strategy=UpgradeStrategy())
     except Invalid as problem:
         raise Problem(problem.message, status=404) from None
-    in_place = is_in_place(row, revision)
+    in_place = draft.what in {UPDATE, UNCHANGED}
     values, errors = dict(_STRATEGY), {}
     if ctx.request.method == "POST":
         values = {name: ctx.request.POST.get(name, "") for name in _STRATEGY}
@@ -84,14 +85,19 @@ def return_to(ctx: RequestContext, pk: int, number: int) -> HttpResponse:
             errors = {known: problem.message}
     context = {
         "row": row,
-        "revision": revision,
-        "changes": changes_between(row, revision),
+        "revision": draft.revision,
+        "draft": draft,
         "in_place": in_place,
         "values": values,
         "errors": errors,
-        "verdict": verdict(ctx.actor, "upgrade", row),
+        "reason": _why_not(draft),
     }
     return ctx.render("console/service_return.html", context, status=422 if errors else 200)
+
+
+def _why_not(draft: ReturnDraft) -> str:
+    """Why going back is not possible now; empty when it is."""
+    return draft.problem or (_("There is no difference.") if draft.what == UNCHANGED else "")
 
 
 def _strategy(ctx: RequestContext) -> UpgradeStrategy:

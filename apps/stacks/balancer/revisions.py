@@ -66,9 +66,11 @@ def links_as_revision(row: Service, actor: Actor) -> Iterator[None]:
             request_change(row, "update", actor=actor, changes=columns, request={"revision": columns["revision"]})
 
 
-def is_in_place(row: Service, revision: ServiceRevision) -> bool:
-    """Whether the containers stay when a balancer goes back to the revision."""
-    return row.kind == BALANCER and row.config == revision.config
+def columns_in_place(row: Service, revision: ServiceRevision) -> dict[str, Any]:
+    """The columns that a return to a revision brings back while the containers stay; empty where nothing differs."""
+    columns = selector_of_revision(revision) | ({"balancer": revision.balancer} if row.kind == BALANCER else {})
+    is_same = revision.links is None or revision.links == links_of(row)
+    return {} if is_same and all(getattr(row, name) == value for name, value in columns.items()) else columns
 
 
 def return_in_place(row: Service, revision: ServiceRevision, actor: Actor, note: str = "") -> bool:
@@ -76,9 +78,8 @@ def return_in_place(row: Service, revision: ServiceRevision, actor: Actor, note:
 
     Returns whether anything differed.
     """
-    columns = selector_of_revision(revision) | ({"balancer": revision.balancer} if row.kind == BALANCER else {})
-    is_same = revision.links is None or revision.links == links_of(row)
-    if is_same and all(getattr(row, name) == value for name, value in columns.items()):
+    columns = columns_in_place(row, revision)
+    if not columns:
         return False
     columns |= revision_in_place(row, columns, actor, note)
     request_change(row, "update", actor=actor, changes=columns, request={"revision": revision.number})

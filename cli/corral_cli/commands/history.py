@@ -39,11 +39,30 @@ def _rollback_arguments(parser: ArgumentParser) -> None:
     _revisions_arguments(parser)
     parser.add_argument("--to", type=int, default=0, metavar="NUMBER", help="a revision, also long after its upgrade")
     parser.add_argument("--note", default="", help="why, for the revision that this makes")
+    parser.add_argument(
+        "--preview",
+        action="store_true",
+        help="only show what --to would do; ends with 1 where it is not possible",
+    )
     add_waiting(parser)
+
+
+def _preview_rollback(session: CliSession, resource: Json, number: int) -> int:
+    """Show what going back would do; nothing is changed."""
+    found = session.api.act(resource, "returntorevision", {"revision": number, "preview": True})
+    if session.format == "table":
+        show_changes(session, found)
+    else:
+        show_data(session.terminal, session.format, found)
+    return ExitCode.FAILED if found["problems"] else ExitCode.OK
 
 
 def _rollback(session: CliSession, options: Namespace) -> int:
     resource = _meant(session, options)
+    if options.preview:
+        if not options.to:
+            raise CliError("Name the revision that is to be previewed: --to NUMBER.", ExitCode.USAGE)
+        return _preview_rollback(session, resource, options.to)
     if options.to:
         body = {"revision": options.to, **({"note": options.note} if options.note else {})}
         changed = session.api.act(resource, "returntorevision", body)
@@ -89,9 +108,7 @@ def show_changes(session: CliSession, found: Json) -> None:
         if mark is None:
             continue
         terminal.print(terminal.color(f"{mark} {printable(step['name'])}: {step['change']}", _COLORS[mark]))
-        for each in step.get("differences") or ():
-            where = ".".join(printable(part) for part in (each.get("sidekick"), each["field"], each.get("key")) if part)
-            terminal.print(f"    {where}: {printable(each.get('before'))} -> {printable(each.get('after'))}")
+        _show_step(session, step)
         if step.get("problem"):
             terminal.print(f"    not possible now: {printable(step['problem'])}")
             problems = [text for text in problems if text != step["problem"]]
@@ -102,6 +119,16 @@ def show_changes(session: CliSession, found: Json) -> None:
     # What cannot be worked out, such as for want of a value, has no changes to show either.
     if not found.get("problems") and not any(each["change"] in _MARKS for each in found["services"]):
         terminal.print("Nothing would change.")
+
+
+def _show_step(session: CliSession, step: Json) -> None:
+    """The differences of one service, and which of its containers are made anew."""
+    for each in step.get("differences") or ():
+        where = ".".join(printable(part) for part in (each.get("sidekick"), each["field"], each.get("key")) if part)
+        session.terminal.print(f"    {where}: {printable(each.get('before'))} -> {printable(each.get('after'))}")
+    made_anew = ", ".join(printable(each) for each in step.get("containers") or ())
+    if made_anew:
+        session.terminal.print(f"    containers made anew or removed: {made_anew}")
 
 
 PROVIDES = {

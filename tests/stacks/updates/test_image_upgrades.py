@@ -16,12 +16,13 @@ from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.stacks.locks import lock_set
 from apps.stacks.models import Service, ServiceRevision, Stack
+from apps.stacks.service_returns import service_return_to
 from apps.stacks.services import service_act, service_create, service_update
 from apps.stacks.sidekicks import Sidekick, UnitConfig
 from apps.stacks.updates.image_upgrades import image_update_apply, upgrade_by_policy
 from apps.stacks.updates.models import ImageUpdate, ImageUpgrade
 from apps.stacks.updates.policies import environment_policy_set
-from apps.stacks.upgrade_services import service_return_to, service_upgrade
+from apps.stacks.upgrade_services import service_upgrade
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 from simulated_engine.images import image_id
 from tests.stacks.updates.tag_registry import TagRegistry
