@@ -231,7 +231,11 @@ def test_a_service_s_return_is_previewed(shop: CommandLine):
 
 
 def test_what_if_shows_where_containers_would_go(shop: CommandLine):
-    assert "lab-1" in shop.succeed("what-if", "shop/web", "--scale", "3").out
+    assert "shop_web_2: placed on lab-1" in shop.succeed("what-if", "shop/web", "--scale", "3").out
+    assert "shop_web_1: removed from lab-1" in shop.succeed("what-if", "shop/web", "--scale", "0").out
+    assert "Nothing would move." in shop.succeed("what-if", "shop/web").out
+    text = shop.succeed("what-if", "lab-1").out
+    assert "shop_web_1: stays on lab-1 (the service web waits for a lost host to come back)" in text
     found = shop.succeed("what-if", "lab-1", "--format", "json").json
     assert found["removed"] or found["stays"] or found["placed"]
     shop.succeed("what-if", "lab-1", "--add-label", "zone=a")

@@ -32,6 +32,7 @@ def test_a_host_s_page_says_what_its_loss_would_do(browser_as: Any, at: Any, web
     text = browser_as("rita").get(at("host-what-if", pk=host.pk)).content.decode()
     assert "Not replaced" in text or "Fits nowhere" in text
     assert "shop_web_1" in text
+    assert "–" not in text
     labeled = browser_as("rita").get(at("host-what-if", pk=host.pk), {"addLabels": "gpu=1"}).content.decode()
     assert "Nothing would move" in labeled
     assert browser_as("rita").get(at("host-what-if", pk=host.pk), {"addLabels": "gpu"}).status_code == 422

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 
 from corral_cli.errors import CliError, ExitCode
 from corral_cli.lookup import find
-from corral_cli.output import show_data, show_rows
+from corral_cli.output import show_data
+from corral_cli.portal_api import Json
 from corral_cli.session import CliCommand, CliSession
+from corral_cli.terminal import printable
 
 
 def _arguments(parser: ArgumentParser) -> None:
@@ -36,9 +39,33 @@ def _run(session: CliSession, options: Namespace) -> int:
     if session.format != "table":
         show_data(session.terminal, session.format, {name: found[name] for name in ("placed", "removed", "stays")})
         return ExitCode.OK
-    rows = [{"change": name, **move} for name in ("placed", "removed", "stays") for move in found[name] or ()]
-    show_rows(session.terminal, "table", ("change", "container", "from", "to", "reasons"), rows)
+    lines = list(_sentences(found))
+    for line in lines or ["Nothing would move."]:
+        session.terminal.print(line)
     return ExitCode.OK
+
+
+def _sentences(found: Json) -> Iterator[str]:
+    """One line for each container; those that fit nowhere come first, as on the page."""
+    placed = found["placed"] or ()
+    for move in sorted(placed, key=lambda each: bool(each["to"])):
+        yield _sentence(move, _where_placed(move))
+    for move in found["removed"] or ():
+        yield _sentence(move, f"removed from {move['from']}" if move["from"] else "removed; it has no host yet")
+    stays_though = ", but would not be placed there again" if found["question"] == "labels" else ""
+    for move in found["stays"] or ():
+        yield _sentence(move, f"stays on {move['from']}{stays_though}")
+
+
+def _where_placed(move: Json) -> str:
+    if not move["to"]:
+        return f"no host; now on {move['from']}" if move["from"] else "no host"
+    return f"from {move['from']} to {move['to']}" if move["from"] else f"placed on {move['to']}"
+
+
+def _sentence(move: Json, what: str) -> str:
+    reasons = "; ".join(move["reasons"] or ())
+    return printable(f"{move['container']}: {what}{f' ({reasons})' if reasons else ''}")
 
 
 PROVIDES = {"what-if": CliCommand(_arguments, _run)}
