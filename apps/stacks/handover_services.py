@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -14,7 +15,7 @@ from apps.core.errors import Invalid
 from apps.environments.actor import Actor
 from apps.stacks.batches import check_batches
 from apps.stacks.lifecycle import REPLACEABLE
-from apps.stacks.locks import require_unlocked
+from apps.stacks.locks import lock_refusal, require_unlocked
 from apps.stacks.models import Service, ServiceLink, Slot
 from apps.stacks.new_services import check_scale
 from apps.stacks.one_address import check_scaled
@@ -92,24 +93,62 @@ def _check_final_scale(target: Service, scale: int) -> None:
         raise Invalid(f"{AT}finalScale", problem.code, problem.message) from None
 
 
+def handover_targets(row: Service, *, actor: Actor) -> list[Service]:
+    """The services of the same kind that `service_hand_over` would accept now, those of the same stack first."""
+    found = Service.objects.within([row.environment_id]).filter(removed=None, kind=row.kind).select_related("stack")
+    taken = _taken_targets(row)
+    rows = [each for each in found if _refusal(row, each, taken) is None and not lock_refusal(actor, "update", each)]
+    return sorted(rows, key=lambda each: (each.stack_id != row.stack_id, each.stack.name, each.name))
+
+
+def handover_refusal(row: Service) -> str:
+    """Why the service cannot hand over to any other one now; empty when it can."""
+    refusal = _own_refusal(row)
+    return "" if refusal is None else refusal.message
+
+
 def _check_pair(row: Service, target: Service) -> None:
+    refusal = _refusal(row, target, _taken_targets(row))
+    if refusal is not None:
+        raise refusal
+
+
+def _taken_targets(row: Service) -> frozenset[int]:
+    """The services that others hand over to."""
+    others = Service.all_objects.filter(environment=row.environment_id, upgrade_target__isnull=False, removed=None)
+    return frozenset(others.values_list("upgrade_target", flat=True))
+
+
+def _refusal(row: Service, target: Service, taken: Collection[int]) -> Invalid | None:
+    """Why `target` cannot take over from the service; `taken` are those that others hand over to."""
     if target.pk == row.pk:
-        raise Invalid(f"{AT}toServiceId", "InvalidOption", "A service cannot be upgraded to itself; name another one.")
+        return Invalid(f"{AT}toServiceId", "InvalidOption", "A service cannot be upgraded to itself; name another one.")
     if target.environment_id != row.environment_id or target.removal_requested:
-        raise Invalid(f"{AT}toServiceId", "InvalidReference", "There is no such service here.")
+        return Invalid(f"{AT}toServiceId", "InvalidReference", "There is no such service here.")
+    if (own := _own_refusal(row)) is not None:
+        return own
+    if why := _no_scale(target) or _runs_once(target):
+        return _without_steps(target, why)
+    if target.display_state not in _AT_REST or target.pk in taken:
+        why = f"{target.name} is {target.display_state}, or another one hands over to it: wait, or finish that first."
+        return Invalid(f"{AT}toServiceId", "InvalidState", why)
+    return None
+
+
+def _own_refusal(row: Service) -> Invalid | None:
+    """Why the service cannot hand over to any other one now."""
     if row.upgrade_phase and row.display_state in REPLACEABLE.split():
         why = f"{row.name} is {row.display_state}: finish that, or take it back, first."
-        raise Invalid("toServiceStrategy", "InvalidState", why)
+        return Invalid("toServiceStrategy", "InvalidState", why)
     if row.desired != "active":
-        why = f"{row.name} is stopped, and has nothing to hand over: start {target.name} and remove this one instead."
-        raise Invalid("toServiceStrategy", "InvalidState", why)
-    for each, why in ((row, _no_scale(row)), (target, _no_scale(target) or _runs_once(target))):
-        if why:
-            raise Invalid(f"{AT}toServiceId", "InvalidOption", f"{each.name} cannot be stepped up or down: {why}.")
-    others = Service.all_objects.filter(upgrade_target=target, removed=None)
-    if target.display_state not in _AT_REST or others.exists():
-        why = f"{target.name} is {target.display_state}, or another one hands over to it: wait, or finish that first."
-        raise Invalid(f"{AT}toServiceId", "InvalidState", why)
+        why = f"{row.name} is stopped, and has nothing to hand over: start the other service and remove this one."
+        return Invalid("toServiceStrategy", "InvalidState", why)
+    why = _no_scale(row)
+    return _without_steps(row, why) if why else None
+
+
+def _without_steps(row: Service, why: str) -> Invalid:
+    return Invalid(f"{AT}toServiceId", "InvalidOption", f"{row.name} cannot be stepped up or down: {why}.")
 
 
 def _runs_once(row: Service) -> str:

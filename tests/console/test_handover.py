@@ -11,6 +11,7 @@ from apps.containers.launch.config import LaunchConfig
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
+from apps.stacks.locks import lock_set
 from apps.stacks.models import Service, ServiceLink
 from apps.stacks.services import link_add, service_create, stack_create
 
@@ -51,6 +52,53 @@ def test_it_asks_which_and_starts(pair: tuple[Service, Service], browser_as: Any
     assert (old.display_state, old.upgrade_target_id) == ("upgrading", new.pk)
     assert (old.upgrade["finalScale"], old.upgrade["batchSize"], old.upgrade["intervalMillis"]) == (3, 2, 500)
     assert ServiceLink.objects.get(name="back").target_id == new.pk
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"spec": {"labels": {"io.rancher.scheduler.global": "true"}}}, "it has one container on each host"),
+        ({"spec": {"labels": {"io.rancher.container.start_once": "true"}}}, "its containers run once"),
+        ({"schedule": {"cron": "0 0 3 * * *"}}, "it has a schedule"),
+        ({"scale_policy": {"min": 1, "max": 2, "increment": 1}}, "as many containers as fit"),
+        ({"state": "upgraded"}, "wait, or finish that first"),
+        ({"kind": "externalService"}, "cannot be stepped up or down"),
+    ],
+)
+def test_only_services_that_are_accepted_are_offered(
+    pair: tuple[Service, Service], browser_as: Any, change: dict[str, Any], reason: str
+) -> None:
+    old, new = pair
+    for name, value in change.items():
+        setattr(new, name, {**new.spec, **value} if name == "spec" else value)
+    new.save()
+    bob = browser_as("bob")
+    shown = bob.get(page_of(old)).content.decode()
+    assert "shop/user" in shown
+    assert "shop/new" not in shown
+    answer = bob.post(page_of(old), sent(new))
+    assert answer.status_code == 422
+    assert reason in answer.content.decode()
+
+
+def test_a_locked_service_and_one_that_is_taken_are_not_offered(
+    pair: tuple[Service, Service], browser_as: Any, actor_of: Any
+) -> None:
+    old, new = pair
+    lock = lock_set(new, "", actor=actor_of("alice"))
+    assert "shop/new" not in browser_as("bob").get(page_of(old)).content.decode()
+    lock.delete()
+    user = Service.all_objects.get(name="user")
+    Service.all_objects.filter(pk=user.pk).update(upgrade_target=new)
+    assert "shop/new" not in browser_as("bob").get(page_of(old)).content.decode()
+
+
+def test_without_a_service_to_choose_the_dialog_says_what_to_do(pair: tuple[Service, Service], browser_as: Any) -> None:
+    old, _new = pair
+    Service.all_objects.exclude(pk=old.pk).update(state="upgraded")
+    assert "Add one with a scale of 0 first." in browser_as("bob").get(page_of(old)).content.decode()
+    Service.all_objects.filter(pk=old.pk).update(desired="inactive", state="inactive")
+    assert "has nothing to hand over" in browser_as("bob").get(page_of(old)).content.decode()
 
 
 def test_links_stay_where_they_are_unless_asked(pair: tuple[Service, Service], browser_as: Any) -> None:

@@ -13,9 +13,8 @@ from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches, par
 from apps.console.stacks.services import find
 from apps.core.errors import Invalid, Problem
 from apps.environments.access import verdict
-from apps.stacks.handover_services import HandoverStrategy, service_hand_over
+from apps.stacks.handover_services import HandoverStrategy, handover_refusal, handover_targets, service_hand_over
 from apps.stacks.models import Service
-from apps.stacks.service_options import SERVICE
 
 _FIELDS = frozenset({"target", "finalScale", *DEFAULT_BATCHES})
 
@@ -25,14 +24,14 @@ def hand_over(ctx: RequestContext, pk: int) -> HttpResponse:
     """Ask which service takes over and how, then start it."""
     ctx.require_permission("operate")
     row = find(ctx, pk)
-    choices = _choices(ctx, row)
+    choices = handover_targets(row, actor=ctx.actor)
     values = {**DEFAULT_BATCHES, "target": "", "finalScale": str(row.scale), "updateLinks": "on"}
     errors: dict[str, str] = {}
     if ctx.request.method == "POST":
         sent = ctx.request.POST
         values = {name: sent.get(name, "") for name in values}
         try:
-            target = _chosen(choices, values["target"])
+            target = _chosen(ctx, values["target"])
             service_hand_over(row, target, actor=ctx.actor, strategy=_strategy(sent))
             text = _("%(target)s takes over from %(name)s.") % {"target": target.name, "name": row.name}
             return ctx.success_response(text, buttons.row_url(row, ""))
@@ -44,24 +43,25 @@ def hand_over(ctx: RequestContext, pk: int) -> HttpResponse:
         "choices": choices,
         "values": values,
         "errors": errors,
-        "reason": verdict(ctx.actor, "upgrade", row).reason or _no_choice(choices),
+        "reason": verdict(ctx.actor, "upgrade", row).reason or _no_choice(row, choices),
     }
     return ctx.render("console/service_handover.html", context, status=422 if errors else 200)
 
 
-def _choices(ctx: RequestContext, row: Service) -> Sequence[Service]:
-    """The services that could take over: of this environment, the same stack's first."""
-    found = Service.objects.within([ctx.env.pk]).filter(removed=None, kind=SERVICE).exclude(pk=row.pk)
-    rows = [each for each in found.select_related("stack").defer("spec", "secondary") if not each.removal_requested]
-    return sorted(rows, key=lambda each: (each.stack_id != row.stack_id, each.stack.name, each.name))
+def _no_choice(row: Service, choices: Sequence[Service]) -> str:
+    """Why nothing can be chosen, and what to do first; empty when something can."""
+    if choices:
+        return ""
+    return handover_refusal(row) or _(
+        "No other service can take over now: it needs a scale, is started or stopped, not locked, and in no upgrade. "
+        "Add one with a scale of 0 first."
+    )
 
 
-def _no_choice(choices: Sequence[Service]) -> str:
-    return "" if choices else _("There is no other service: add the one that is to take over first, with a scale of 0.")
-
-
-def _chosen(choices: Sequence[Service], sent: str) -> Service:
-    found = next((each for each in choices if str(each.pk) == sent), None)
+def _chosen(ctx: RequestContext, sent: str) -> Service:
+    """The service that was sent; one that is not offered any more is refused with its reason by what is asked for."""
+    key = int(sent) if sent.isascii() and sent.isdigit() and len(sent) < 19 else 0
+    found = Service.objects.within([ctx.env.pk]).filter(pk=key, removed=None).select_related("stack").first()
     if found is None:
         raise Invalid("target", "MissingRequired", _("Choose the service that takes over."))
     return found
