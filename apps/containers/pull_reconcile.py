@@ -16,6 +16,7 @@ from apps.control.reconcile import extend_lease
 from apps.control.services import note_progress
 from apps.core.events import row_changed
 from apps.core.result import ReconcileResult
+from apps.core.sizes import size_text
 from apps.drivers.base import (
     EngineDown,
     EngineError,
@@ -158,7 +159,7 @@ def _copy_from_host(row: Pull, holder: Host, reason: str) -> ReconcileResult:
     if current is not None:
         text = f"Waiting: {holder} is sending {current.image} to {current.host}."
         return ReconcileResult(state="pulling", message=text, requeue_after=_RETRY_WHILE_BUSY)
-    _note_progress(row, f"Copying {row.image} from {holder} to {row.host} ({found.size // 2**20} MB)")
+    _note_progress(row, f"Copying {row.image} from {holder} to {row.host} ({size_text(found.size)})")
     try:
         _transfer(row, holder, found.size)
     except EngineDown:
@@ -193,7 +194,7 @@ def _with_progress(row: Pull, archive: Stream[bytes], size: int, sender: str) ->
     sent, reported = 0, 0.0
     for piece in archive:
         if time.monotonic() - reported >= REPORT_EVERY:
-            _report_progress(row, min(99, sent * 100 // max(size, 1)), f"{sent // 2**20} MB sent by {sender}", sender)
+            _report_progress(row, min(99, sent * 100 // max(size, 1)), f"{size_text(sent)} sent by {sender}", sender)
             reported = time.monotonic()
         yield piece
         sent += len(piece)

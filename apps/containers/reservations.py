@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
+from apps.core.sizes import exact_size_text
 from apps.hosts.models import Host
-
-_MIB = 1024 * 1024
 
 
 def check_reservations(config: LaunchConfig, environment_id: int, at: str = "") -> None:
@@ -20,7 +19,7 @@ def check_reservations(config: LaunchConfig, environment_id: int, at: str = "") 
         return
     hosts = list(Host.all_objects.filter(environment=environment_id, removed=None).defer("tls"))
     memory, cpu = config.memory_reservation or 0, config.milli_cpu_reservation or 0
-    _require_fit(f"{at}memoryReservation", memory, [each.reservable_memory for each in hosts], _in_mib)
+    _require_fit(f"{at}memoryReservation", memory, [each.reservable_memory for each in hosts], _of_memory)
     _require_fit(f"{at}milliCpuReservation", cpu, [each.reservable_milli_cpu for each in hosts], _in_cpus)
 
 
@@ -32,8 +31,8 @@ def _require_fit(field: str, wanted: int, limits: list[int | None], words: Calla
     raise Invalid(field, "MaxLimitExceeded", f"{why}: reserve less, or add a bigger host.")
 
 
-def _in_mib(value: int) -> str:
-    return f"{value / _MIB:,.0f} MB of memory"
+def _of_memory(value: int) -> str:
+    return f"{exact_size_text(value)} of memory"
 
 
 def _in_cpus(value: int) -> str:

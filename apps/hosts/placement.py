@@ -6,13 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from apps.core.sizes import size_text
 from apps.hosts.affinity import CONTAINER, CONTAINER_LABEL, AffinityRule, parse_rules
 from apps.hosts.fleet import ACCEPTING, Fleet, HostPort, HostView
 from apps.hosts.placement_trace import Ranking, Trace, name_hosts, trace_of
 
 MAX_HOLDERS = 3  # of a port, named in a reason
 MAX_REASONS = 10  # of a container without a host: its message names these
-_MIB = 1024 * 1024
 
 Refusal = tuple[str, frozenset[int]]  # a reason, and the hosts that it excludes
 
@@ -131,7 +131,7 @@ def _by_holders(fleet: Fleet, ports: Iterable[tuple[int, str]], ids: Iterable[in
 def check_reservations(requirements: PlacementRequirements, fleet: Fleet) -> Iterator[Refusal]:
     """What is reserved on a host does not exceed what it has; a host of which nobody knows that refuses nothing."""
     if requirements.memory and (full := _hosts_without(requirements.memory, fleet, 0)):
-        yield f"it has less than {requirements.memory // _MIB} MB of memory that is not reserved", full
+        yield f"it has less than {size_text(requirements.memory)} of memory that is not reserved", full
     if requirements.milli_cpu and (full := _hosts_without(requirements.milli_cpu, fleet, 1)):
         yield f"it has less than {requirements.milli_cpu / 1000:g} CPUs that are not reserved", full
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
 from apps.core.redact import BLANK, MIN_SECRET_LENGTH, redact
 from apps.core.secret_fields import find_secrets
+from apps.core.sizes import exact_size_text
 from apps.stacks.sidekicks import UnitConfig
 
 Change = Literal["added", "removed", "changed"]
@@ -38,8 +39,21 @@ class FieldChange:
         """The field with its key."""
         return f"{self.label}: {self.key}" if self.key else self.label
 
+    @property
+    def before_as_typed(self) -> str:
+        """What was there in the unit of the form, such as `64.0 MB` and not the bytes."""
+        return _as_typed(self.field, self.before)
 
-_LABELS = {
+    @property
+    def after_as_typed(self) -> str:
+        """What is there then, in the unit of the form."""
+        return _as_typed(self.field, self.after)
+
+
+_FACTORS = {each.name: each.form.factor for each in LAUNCH_FIELDS if each.form is not None}
+_FORM_LABELS = {each.name: each.form.label for each in LAUNCH_FIELDS if each.form is not None and each.form.label}
+_LABELS: Mapping[str, str] = {
+    **_FORM_LABELS,
     "imageUuid": "Image",
     "environment": "Environment variable",
     "ports": "Port",
@@ -58,9 +72,46 @@ _LABELS = {
     "imageUpdatePolicy": "Newer images",
     "retainIp": "Keeps its address",
     "lostHostSeconds": "Seconds after which a lost host's containers are replaced",
-    **{each.name: each.form.label for each in LAUNCH_FIELDS if each.form is not None and each.form.label},
+    "expose": "Exposed port",
+    "publishAllPorts": "Publishes all ports",
+    "dataVolumes": "Volume",
+    "dataVolumesFrom": "Uses the volumes of container",
+    "dataVolumesFromLaunchConfigs": "Uses the volumes of",
+    "dataVolumeMounts": "Volume by its id",
+    "tmpfs": "Folder in memory",
+    "networkMode": "Network mode",
+    "networkContainerId": "Uses the network of container",
+    "networkLaunchConfig": "Uses the network of",
+    "networkIds": "Network",
+    "instanceLinks": "Link to a container",
+    "dnsOpt": "DNS option",
+    "restartPolicy": "Restart policy",
+    "healthCheck": "Health check",
+    "dockerHealthCheck": "Health check of the engine",
+    "logConfig": "Logs",
+    "cpuPeriod": "CPU period",
+    "cpuQuota": "CPU quota",
+    "blkioWeight": "Weight of disk access",
+    "blkioDeviceOptions": "Disk access",
+    "ulimits": "Process limit",
+    "sysctls": "Kernel parameter",
+    "groupAdd": "Additional group",
+    "securityOpt": "Security option",
+    "privileged": "Privileged",
+    "ipcMode": "IPC mode",
+    "stopSignal": "Stop signal",
+    "stopTimeout": "Stop timeout in seconds",
+    "startOnCreate": "Started when it is created",
+    "requestedHostId": "Requested host",
+    "registryCredentialId": "Registry account",
 }
+_MIB = 1024**2
 _ORDER = {each.name: at for at, each in enumerate(LAUNCH_FIELDS)}
+
+
+def label_of(name: str) -> str:
+    """What a field is called in words; the name itself of one that has no words."""
+    return str(_LABELS.get(name, name))
 
 
 def diff_configs(before: LaunchConfig | UnitConfig, after: LaunchConfig | UnitConfig) -> tuple[FieldChange, ...]:
@@ -139,7 +190,7 @@ def _diff_lists(name: str, raw: tuple[Any, Any], shown: tuple[Any, Any]) -> Iter
 def _change(name: str, key: str, there: tuple[bool, bool], texts: tuple[str, str]) -> FieldChange:
     change: Change = "changed" if there[0] and there[1] else "added" if there[1] else "removed"
     before, after = texts[0] if there[0] else "", texts[1] if there[1] else ""
-    return FieldChange(name, _LABELS.get(name, name), key, change, before, after)
+    return FieldChange(name, label_of(name), key, change, before, after)
 
 
 def _is_set(value: Any) -> bool:
@@ -151,3 +202,10 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def _as_typed(name: str, text: str) -> str:
+    factor = _FACTORS.get(name, 1)
+    if factor == 1 or not (text.isascii() and text.isdigit()):
+        return text
+    return exact_size_text(int(text)) if factor == _MIB else f"{int(text) / factor:g}"

@@ -102,7 +102,7 @@ def test_a_bad_verdict_says_why(web: Any, browser_as: Any) -> None:
         verdict="bad", outcome="stopped", evidence=evidence, ended=timezone.now(), away=130
     )
     shown = bob.get(page_of(row)).content.decode()
-    for text in ("18 an hour (3)", "once in 8333 upgrades", "common by chance", "hardly ever", "286 MB", "2.00", "–"):
+    for text in ("18 an hour (3)", "once in 8333 upgrades", "common by chance", "hardly ever", "286.1 MB", "2.00", "–"):
         assert text in shown
     assert "exit code 3 (2 containers)" in shown
     assert "No more containers are replaced" in shown

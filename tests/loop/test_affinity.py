@@ -105,7 +105,7 @@ def test_no_more_is_reserved_than_a_host_has(fleet: SimulatedFleet, shop: Stack)
     placed = list(fleet.host_by_slot(service).values())
     assert (placed.count("h1"), placed.count("h2"), placed.count("None")) == (2, 1, 1)
     waiting = next(each for each in Container.all_objects.all() if each.host_id is None)
-    assert "it has less than 100 MB of memory that is not reserved (h1, h2)" in waiting.message
+    assert "it has less than 100.0 MB of memory that is not reserved (h1, h2)" in waiting.message
     limited(fleet, 2, memory_limit=300 * MIB)
     fleet.pass_time(seconds=30)
     assert sorted(fleet.host_by_slot(service).values()) == ["h1", "h1", "h2", "h2"]
@@ -121,7 +121,7 @@ def test_processors_are_reserved_alike(fleet: SimulatedFleet, shop: Stack) -> No
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("memoryReservation", 300 * MIB, "300 MB of memory are reserved, and the biggest host here has 256 MB"),
+        ("memoryReservation", 300 * MIB, "300.0 MB of memory are reserved, and the biggest host here has 256.0 MB"),
         ("milliCpuReservation", 1500, "1.5 CPUs are reserved, and the biggest host here has 1 CPUs"),
     ],
 )

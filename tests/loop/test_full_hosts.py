@@ -76,7 +76,7 @@ def test_a_host_without_room_for_the_reservation_is_left_out(serve: Any, fleet: 
     fleet.run()
     row = serve(memoryReservation=128 * 1024 * 1024)
     assert (fleet.running(), row.display_state) == (["shop_web_1"], "active")
-    assert row.message == "Not on h2: it has less than 128 MB of memory that is not reserved"
+    assert row.message == "Not on h2: it has less than 128.0 MB of memory that is not reserved"
     host_update(fleet.host(2), actor=fleet.actor, memory_limit=256 * 1024 * 1024)
     fleet.run()
     assert look(row, fleet).status["on_hosts"] == 2

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.containers.launch.config import LaunchConfig
-from apps.stacks.revision_diff import diff_configs
+from apps.containers.launch.config import LAUNCH_FIELDS, LaunchConfig
+from apps.stacks.revision_diff import diff_configs, label_of
 from apps.stacks.sidekicks import Sidekick, UnitConfig
 
 
@@ -30,9 +30,9 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[str, str, str,
         {"labels": {"a": "1", "b": "2"}},
         {"labels": {"b": "3", "c": "4"}},
         [
-            ("Labels: a", "removed", "1", ""),
-            ("Labels: b", "changed", "2", "3"),
-            ("Labels: c", "added", "", "4"),
+            ("Label: a", "removed", "1", ""),
+            ("Label: b", "changed", "2", "3"),
+            ("Label: c", "added", "", "4"),
         ],
     ),
     "a variable's value": (
@@ -112,3 +112,26 @@ def test_no_value_of_a_variable_is_ever_shown(before: dict[str, str], after: dic
     found = diff_configs(config(environment=before), config(environment=after))
     assert {each.key for each in found} == {name for name in {*before, *after} if before.get(name) != after.get(name)}
     assert "value-" not in repr(found)
+
+
+@pytest.mark.parametrize("name", [each.name for each in LAUNCH_FIELDS])
+def test_every_field_of_a_configuration_has_a_label_in_words(name: str) -> None:
+    assert label_of(name)[0].isupper(), name
+    assert label_of(name) != name
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"memory": 64 << 20}, "64.0 MB"),
+        ({"memory": (6 << 20) + 1}, "6,291,457 bytes"),
+        ({"memory": 64 << 20, "memorySwap": -1}, "-1"),
+        ({"milliCpuReservation": 500}, "0.5"),
+        ({"cpuShares": 512}, "512"),
+    ],
+)
+def test_amounts_are_shown_as_the_form_has_them_and_kept_as_they_are(fields: dict[str, Any], text: str) -> None:
+    change = diff_configs(config(), config(**fields))[-1]
+    assert change.after_as_typed == text
+    assert change.before_as_typed == ""
+    assert change.after == str(list(fields.values())[-1])

@@ -8,11 +8,11 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from apps.core.sizes import size_text
 from apps.stacks.verdict.history import SignalSample
 
 WIDTH, HEIGHT = 300, 80  # of the drawing, which is stretched to the room that there is
 MOST_ROWS = 12
-_MEBIBYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def number(value: float | None) -> str:
 
 def memory(value: float | None) -> str:
     """Bytes."""
-    return "–" if value is None else f"{value / _MEBIBYTE:.0f} MB"
+    return "–" if value is None else size_text(value)
 
 
 def percent(value: float | None) -> str:

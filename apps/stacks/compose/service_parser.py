@@ -151,7 +151,8 @@ class ServiceParser:
         if given not in {None, 1}:
             key = self._keys["scale"]
             where = "deploy.replicas" if key == "deploy" else key
-            why = f"`{where}`: it has one container on each host; leave the {given} out, or do not run it on each"
+            why = f"`{where}` is {given}, but the service has one container on each host: leave `{where}` out, or"
+            why = f"{why} do not have it run on each host"
             raise self._error(self._body.line(key), why, "InvalidOption")
         if extra not in {None, 1}:
             self._warnings.append(f"{self._name}: `scale` is not used: it has one container on each host.")
