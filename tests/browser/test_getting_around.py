@@ -141,3 +141,22 @@ def test_on_a_phone_the_drawer_leads_around(window: OpenWindow):
     page.get_by_role("button", name="Menu").click()
     page.get_by_role("link", name="Hosts").click()
     expect(page).to_have_url(re.compile("/hosts$"))
+
+
+def test_on_a_phone_the_actions_without_room_are_in_a_menu(window: OpenWindow, shop: Any):
+    _stack, service = shop
+    page = window("root", viewport={"width": 390, "height": 844})
+    page.goto(f"/env/5/services/{service['id'].removeprefix('1s')}")
+    wait_until_live(page)
+    expect(page.locator(".page-head .actions > .btn:visible")).to_have_text(["Stop", "Upgrade", "More"])
+    more = page.locator("[data-menu-rest]")
+    more.press("Enter")
+    expect(page.locator("#menu .item").first).to_be_focused()
+    page.keyboard.press("End")
+    expect(page.locator("#menu .item", has_text="Delete")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(more).to_be_focused()
+    more.click()
+    page.locator("#menu .item", has_text="Delete").click()
+    expect(page.locator("#dialog")).to_be_visible()
+    expect(page.locator("#menu")).to_be_hidden()

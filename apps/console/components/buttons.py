@@ -124,6 +124,11 @@ _FINISHING: dict[tuple[str, str], Text] = {
     ("service", "canceled-rollback"): _END_OF_ROLLBACK,
     ("stack", "canceled-upgrade"): _END_OF_STACK,
 }
+# What stays in sight on a phone: what somebody has to decide, else start or stop and one action more.
+_TO_DECIDE = ("undo", *_UPGRADE_STEPS)
+_TOGGLES = ("start", "unpause", "activate", "stop", "deactivate")
+_SECOND = {"container": "restart", "host": "evacuate"}
+_MOST_KEYS = 2
 _PK_PLACEHOLDER = 987654321987654321  # replaced by the primary key of a row
 # These open a dialog first: of every kind, and of one.
 _DIALOG_PAGES = {"update": "edit", "remove": "remove", "evacuate": "evacuate"}
@@ -216,6 +221,15 @@ def action_buttons(ctx: RequestContext, row: Managed, only: Iterable[str] = ()) 
         allowed = [each for each in allowed if row.LIFECYCLE.transitions[each.action].desired != row.desired]
     shown = next(iter(allowed), toggles[0 if at_rest else 1])
     return [each for each in found if each not in toggles or each is shown]
+
+
+def key_actions(kind: str, found: Iterable[Button]) -> tuple[str, ...]:
+    """The actions of a row, two at most, whose buttons a phone shows beside the menu that has all others."""
+    allowed = {each.action for each in found if each.allowed}
+    to_decide = [action for action in _TO_DECIDE if action in allowed]
+    toggles = [action for action in _TOGGLES if action in allowed][:1]
+    others = [*toggles, *([_SECOND[kind]] if _SECOND.get(kind) in allowed else [])]
+    return tuple(to_decide or others)[:_MOST_KEYS]
 
 
 def custom_button(

@@ -160,9 +160,10 @@ def sortable(context: Context, by: str, label: Any, css_class: str = "") -> Mapp
 
 @register.simple_tag(takes_context=True)
 def action_buttons(context: Context, row: Managed, style: str = "", actions: str = "") -> SafeString:
-    """The buttons of a row, all or only those named; `style` as of `btn`."""
+    """The buttons of a row, all or only those named; `style` as of `btn`. On a phone the others are in a menu."""
     found = buttons.action_buttons(context["ctx"], row, actions.split())
-    return format_html_join("\n", "{}", ((btn(each, style),) for each in found))
+    keys = buttons.key_actions(row.KIND, found) if not style else ()
+    return format_html_join("\n", "{}", ((btn(each, "is-key" if each.action in keys else style),) for each in found))
 
 
 @register.simple_block_tag(takes_context=True)

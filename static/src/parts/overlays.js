@@ -26,9 +26,10 @@ async function fetchFragment(url) {
   return response.text();
 }
 
-function fill(box, html) {
+function fill(box, content) {
   box.removeAttribute("aria-busy");
-  box.innerHTML = html;
+  if (typeof content === "string") box.innerHTML = content;
+  else box.replaceChildren(content);
   htmx.process(box);
 }
 
@@ -46,19 +47,44 @@ function placeMenu(button) {
   menu.style.top = `${fitsBelow ? anchor.bottom + 4 : Math.max(8, anchor.top - size.height - 4)}px`;
 }
 
+function asMenuItem(button) {
+  const item = button.cloneNode(true);
+  item.className = button.dataset.action === "remove" && button.ariaDisabled !== "true" ? "item is-danger" : "item";
+  item.setAttribute("role", "menuitem");
+  return item;
+}
+
+// The actions for which there is no room beside the button; what deletes comes last, and the items of a menu in its place.
+function hiddenActions(button) {
+  const form = document.createElement("form");
+  form.method = "post";
+  form.setAttribute("role", "none");
+  form.append(button.form.querySelector("[name=csrfmiddlewaretoken]").cloneNode());
+  const hidden = [...button.form.querySelectorAll(":scope > .btn")].filter((each) => each !== button && getComputedStyle(each).display === "none");
+  const last = hidden.filter((each) => each.dataset.action === "remove");
+  for (const each of hidden) {
+    if (each.dataset.menuOf) form.append(document.getElementById(each.dataset.menuOf).content.cloneNode(true));
+    else if (!last.includes(each)) form.append(asMenuItem(each));
+  }
+  if (last.length) form.append(document.createElement("hr"), ...last.map(asMenuItem));
+  return form;
+}
+
 async function openMenu(button) {
   if (menu.matches(":popover-open") && opener === button) return menu.hidePopover();
   opener = button;
   const own = ++visit;
   const source = button.dataset.menuOf;
-  if (source) fill(menu, document.getElementById(source).innerHTML);
+  const isRest = button.matches("[data-menu-rest]");
+  if (isRest) fill(menu, hiddenActions(button));
+  else if (source) fill(menu, document.getElementById(source).innerHTML);
   else showSkeleton(menu, 5);
   menu.showPopover();
   menu.setAttribute("aria-label", button.title || button.textContent.trim());
   button.setAttribute("aria-expanded", "true");
   placeMenu(button);
   try {
-    const html = source ? null : await fetchFragment(button.dataset.menu);
+    const html = source || isRest ? null : await fetchFragment(button.dataset.menu);
     if (own !== visit) return undefined;
     if (html !== null) fill(menu, html);
   } catch (error) {
@@ -138,7 +164,7 @@ document.addEventListener("click", (event) => {
     return;
   }
   const isPlainClick = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
-  const button = event.target.closest("[data-menu], [data-menu-of]");
+  const button = event.target.closest("[data-menu], [data-menu-of], [data-menu-rest]");
   const link = event.target.closest("a[data-dialog]");
   const chosen = event.target.closest("button[data-dialog]"); // a dialog about the rows that are ticked
   // A text that is selected beyond the edge of the dialog is no click beside it.
@@ -187,6 +213,11 @@ menu?.addEventListener("toggle", (event) => {
   if (event.newState !== "closed") return;
   opener?.setAttribute("aria-expanded", "false");
   opener?.focus({ preventScroll: true });
+});
+
+// An action of a menu has been requested, or refused with a message: the menu has done its part.
+document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+  if (menu?.contains(ctx.sourceElement) && menu.matches(":popover-open")) menu.hidePopover();
 });
 
 // The button of a dialog that wants a name typed first.

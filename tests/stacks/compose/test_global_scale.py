@@ -66,7 +66,7 @@ def test_words_for_yes_and_no_are_kept(value: str):
 
 
 def test_a_limit_that_no_engine_takes_is_refused_at_its_key():
-    with pytest.raises(Invalid, match="`mem_limit`: The memory limit is 4.0 MB") as refused:
+    with pytest.raises(Invalid, match=r"`mem_limit`: The memory limit is 4\.0 MB") as refused:
         web("mem_limit: 4m")
     assert refused.value.code == "MinLimitExceeded"
     with pytest.raises(Invalid, match="`deploy`: memoryReservation"):
