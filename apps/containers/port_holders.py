@@ -7,8 +7,39 @@ from collections.abc import Iterator, Mapping
 from django.db.models import Q
 
 from apps.containers.models import Container, PublishedPort
+from apps.containers.port_numbers import overlaps
+from apps.core.result import ReconcileResult
 
+_RECHECK = 5.0  # seconds
 _SERVICE_LABEL = "io.rancher.stack_service.name"
+
+
+def wait_for_port(row: Container, step: str) -> ReconcileResult | None:
+    """What to report instead of starting what is kept running while another one has a port of its; None if none has.
+
+    Engines take a start that must fail for an error, and are asked for it again and again. Only what runs counts: two
+    that are both to run must not wait for each other.
+    """
+    if step != "start" or not row.keep_running or not row.fixed_ports:
+        return None
+    running = Container.all_objects.filter(host=row.host_id, removed=None, display_state__in=("running", "stopping"))
+    others = running.exclude(pk=row.pk).exclude(fixed_ports=[]).only("name", "tags", "fixed_ports").order_by("pk")
+    for other in others.iterator():
+        found = _shared_port(row, other)
+        if found:
+            why = f"Waits for port {found} of {row.host}, which {describe_holder(other)} has."
+            why = f"{why} Stop that, or publish another port."
+            return ReconcileResult(row.display_state, row.status, why, _RECHECK, failed=row.attempts > 0)
+    return None
+
+
+def _shared_port(row: Container, other: Container) -> str:
+    """A fixed port that both cannot have on one host."""
+    for address, number, protocol in row.fixed_ports:
+        for there, *port in other.fixed_ports:
+            if port == [number, protocol] and overlaps(address, there):
+                return f"{number}/{protocol}"
+    return ""
 
 
 def ports_in_use(row: Container, protocol: str, besides: PublishedPort | None) -> set[int]:

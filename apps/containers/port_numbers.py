@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from apps.containers.launch.values import Port
 
+_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 _IN_USE = ("port is already allocated", "address already in use")
 # Engines say: Bind for 0.0.0.0:80 failed; from 28 on: failed to bind host port for [::]:80:172.17.0.2:80/tcp; and what
 # they start says: listen tcp4 0.0.0.0:80.
@@ -22,6 +23,11 @@ def port_in_use(message: str) -> tuple[int, str] | None:
         return None
     found, protocol = _BOUND_TO.search(short), _PROTOCOL.search(short)
     return (int(found[1]), protocol[1] if protocol else "") if found else None
+
+
+def overlaps(address: str, other: str) -> bool:
+    """Whether a port cannot be published at both addresses of one host: they are the same, or one means all."""
+    return address == other or not _EVERYWHERE.isdisjoint((address, other))
 
 
 def choose_number(

@@ -36,6 +36,7 @@ from apps.containers.lifecycle import DesiredContainer, Step, crash_restart_dela
 from apps.containers.managed_network import NotYet, ensure_network, note_outcome, reclaim_address
 from apps.containers.models import Container
 from apps.containers.policy.enforce import enforce_mount_policy, enforce_start_policy
+from apps.containers.port_holders import wait_for_port
 from apps.containers.published_ports import REFUSED_PORTS, note_removed, reclaim_ports
 from apps.containers.pull_waits import await_pull, require_fresh_image
 from apps.containers.stuck import ToBeMadeAnew, remedy, remove_stuck, to_be_made_anew_result
@@ -130,7 +131,8 @@ def _take_next_step(row: Container, engine: Driver, notes: list[str], *, is_new:
     delay = _crash_delay_left(row, seen) if step == "start" and seen and is_crashing else 0.0
     if delay:
         return _waiting_result(row, seen, "restarting", delay)
-    return wait_before_stop(row, seen, step) or _carry_out(row, engine, seen, step, desired, notes)
+    waits = wait_before_stop(row, seen, step) or wait_for_port(row, step)
+    return waits or _carry_out(row, engine, seen, step, desired, notes)
 
 
 def _carry_out(

@@ -8,11 +8,10 @@ from dataclasses import replace
 
 from apps.containers.launch.kind_labels import is_global
 from apps.containers.models import Container
+from apps.containers.port_numbers import overlaps
 from apps.stacks.models import Service, Slot
 from apps.stacks.plan import SlotView
 from apps.stacks.upgrade import UPGRADING
-
-_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 
 Ports = set[tuple[str, int, str]]
 
@@ -21,11 +20,12 @@ def with_ports(row: Service, slots: Sequence[Slot], views: Sequence[SlotView]) -
     """The slots with what fixed ports mean for a rollback: which kept containers cannot start where they are.
 
     One query, and none for a service without fixed ports. Containers that are tied to their host, by a deployment
-    unit or a rule about hosts, are left to wait for the port there: made again they would have to wait as well.
+    unit or a rule about hosts, are left to wait for the port there, after all others: made again they would have to
+    wait as well.
     """
     by_number = {slot.number: slot for slot in slots}
     concerned = [slot for slot in slots if any(map(_ports_of, (slot.previous, slot.successor)))]
-    if row.secondary or not concerned or not row.has_containers or is_global(row.config):
+    if not concerned or not row.has_containers:
         return list(views)
     holders = _holders(concerned)
     return [_with_ports(row, by_number[view.number], view, holders) for view in views]
@@ -33,14 +33,23 @@ def with_ports(row: Service, slots: Sequence[Slot], views: Sequence[SlotView]) -
 
 def _with_ports(row: Service, slot: Slot, view: SlotView, holders: dict[int, list[Container]]) -> SlotView:
     own = {each.pk for each in (slot.container, slot.successor, slot.previous) if each is not None}
-    successor, is_free = slot.successor, row.config.requested_host_id is None
+    successor, is_free = slot.successor, not _is_tied(row)
+    is_blocked = view.previous_is_current and _is_blocked(slot.previous, holders, own)
+    if row.secondary or is_global(row.config):
+        return replace(view, previous_waits_for_port=is_blocked)
     is_stuck = successor is not None and successor.fault and _is_blocked(successor, holders, own)
     return replace(
         view,
-        previous_is_blocked=view.previous_is_current and is_free and _is_blocked(slot.previous, holders, own),
+        previous_is_blocked=is_blocked and is_free,
+        previous_waits_for_port=is_blocked and not is_free,
         successor_is_outdated=view.successor_is_outdated or (view.is_outdated and is_free and is_stuck),
         successor_waits_for_port=view.successor is not None and _waits_for_own(row, slot),
     )
+
+
+def _is_tied(row: Service) -> bool:
+    """Whether the service's containers are for the hosts that they are on, and no others."""
+    return bool(row.secondary or is_global(row.config) or row.config.requested_host_id is not None)
 
 
 def _waits_for_own(row: Service, slot: Slot) -> bool:
@@ -83,8 +92,7 @@ def _ports_of(container: Container | None) -> Ports:
 def _overlap(ports: Ports, others: Ports) -> bool:
     """Whether two containers cannot have these ports on one host; on all of its addresses, or on the same one."""
     return any(
-        (number, protocol) == (number_there, protocol_there)
-        and (address == there or not _EVERYWHERE.isdisjoint((address, there)))
+        (number, protocol) == (number_there, protocol_there) and overlaps(address, there)
         for address, number, protocol in ports
         for there, number_there, protocol_there in others
     )

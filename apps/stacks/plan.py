@@ -29,7 +29,8 @@ class SlotView:
     container is of another revision than the service and is to be replaced; `previous` is the one that was kept,
     `previous_is_current` when that is of the service's revision, `previous_is_stopping` while it still runs,
     `previous_must_leave` when it has to go from its host, `previous_is_blocked` when something else has a port there
-    that it needs; `successor_waits_for_port` when the successor needs a port that the container has. Of its unit's
+    that it needs, `previous_waits_for_port` when it waits for that port as it can be on no other host;
+    `successor_waits_for_port` when the successor needs a port that the container has. Of its unit's
     sidekicks some may have `sidekicks_outdated`, and some of these be replaced already (`sidekicks_begun`).
     `is_ready` when the container does its work.
     """
@@ -51,6 +52,7 @@ class SlotView:
     previous_is_stopping: bool = False
     previous_must_leave: bool = False
     previous_is_blocked: bool = False
+    previous_waits_for_port: bool = False
     successor_waits_for_port: bool = False
     sidekicks_outdated: bool = False
     sidekicks_begun: bool = False

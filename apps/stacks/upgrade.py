@@ -99,8 +99,11 @@ def plan_upgrade(rollout: Rollout, slots: Sequence[SlotView], busy: int, unready
 
 
 def _next_batch(rollout: Rollout, waiting: Sequence[SlotView]) -> Sequence[SlotView]:
-    """Those whose kept container has its port: of others a slot may free it, and only what is left is made again."""
-    unblocked = [slot for slot in waiting if not slot.previous_is_blocked]
+    """Those whose kept container has its port: of others a slot may free it, and what is left is made again, or waits.
+
+    One that waits for a port keeps later batches waiting: it comes after all others.
+    """
+    unblocked = [slot for slot in waiting if not (slot.previous_is_blocked or slot.previous_waits_for_port)]
     return (unblocked or waiting)[: rollout.batch_size]
 
 

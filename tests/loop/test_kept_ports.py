@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
-from apps.drivers.base import EngineRefused
+from apps.drivers.base import EngineError, EngineRefused
+from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.services import host_act, host_create
 from apps.stacks.models import Service, Slot, Stack
 from apps.stacks.services import service_act, service_create
+from apps.stacks.sidekicks import Sidekick, UnitConfig
 from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.loop.simulated_fleet import SimulatedFleet
@@ -151,3 +154,71 @@ def test_where_nothing_fits_the_reason_is_shown_and_the_rollback_completes_once_
     row = settle(fleet, row, 12)
     assert (row.display_state, row.message) == ("active", "")
     assert images(fleet) == ["bb:local", "bb:local"]
+
+
+@contextmanager
+def refused_starts(engine: SimulatedDriver) -> Iterator[list[str]]:
+    """The starts that the engine refuses meanwhile, by its reasons."""
+    refused: list[str] = []
+    start = engine.start
+
+    def watched(container: str) -> None:
+        try:
+            start(container)
+        except EngineError as error:
+            refused.append(str(error))
+            raise
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "start", watched)
+        yield refused
+
+
+def tied_service(fleet: SimulatedFleet, stack: Stack, kind: str) -> tuple[Service, LaunchConfig]:
+    """An active service with the port whose containers are for the hosts where they are, and a next one without it."""
+    more: dict[str, dict[str, object]] = {
+        "sidekicks": {},
+        "global": {"labels": {"io.rancher.scheduler.global": "true"}},
+        "requested host": {"requestedHostId": f"1h{fleet.hosts[0].pk}"},
+    }
+    first, then = (
+        LaunchConfig.from_wire({"imageUuid": f"docker:bb:{image}", **more[kind], **ports})
+        for image, ports in (("local", {"ports": PORTS}), ("new", {}))
+    )
+    sidekicks = (Sidekick("log", LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})),)
+    unit = UnitConfig(first, sidekicks if kind == "sidekicks" else ())
+    row = service_create(actor=fleet.actor, stack=stack, name="web", config=unit, scale=1, start_on_create=True)
+    fleet.run()
+    return row, then
+
+
+@pytest.mark.parametrize("kind", ["sidekicks", "global", "requested host"])
+def test_what_is_tied_to_its_host_waits_for_the_port_and_says_who_has_it(
+    fleet: SimulatedFleet, shop: Stack, kind: str
+) -> None:
+    for number in (1, 2):
+        fleet.engine(number).local_images.add("bb:new")
+    row, then = tied_service(fleet, shop, kind)
+    before = {each.external_id for each in Container.all_objects.filter(spread_key=str(row.uuid), removed=None)}
+    row.refresh_from_db()
+    service_upgrade(row, actor=fleet.actor, config=then, strategy=strategy(start_first=False))
+    row = settle(fleet, row)
+    assert row.display_state == "upgraded", row.message
+    first = Slot.objects.select_related("previous__host").get(service=row, number=1)
+    assert first.previous is not None
+    host = str(first.previous.host)
+    other = occupy(fleet, shop, host)
+    service_upgrade_step(row, "rollback", actor=fleet.actor)
+    with refused_starts(fleet.engine(int(host[1:]))) as refused:
+        row = settle(fleet, row, 6)
+    assert row.display_state == "rolling-back"
+    waits = f"Waits for port 8090/tcp of {host}, which shop_other_1 of the service shop/other has."
+    assert row.message == f"shop_web_1: {waits} Stop that, or publish another port."
+    assert refused == [], "an engine is not asked for what it cannot do"
+    if kind == "global":
+        assert ("bb:local", "h2") in places(row), "a host whose port is free is not kept waiting"
+    service_act(other, "remove", actor=fleet.actor)
+    row = settle(fleet, row, 4)
+    assert (row.display_state, row.message) == ("active", "")
+    found = Container.all_objects.filter(spread_key=str(row.uuid), removed=None).exclude(desired="removed")
+    assert {each.external_id for each in found} == before

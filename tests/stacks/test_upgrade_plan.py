@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -284,3 +285,14 @@ def test_a_first_batch_that_has_to_prove_itself_is_followed_by_none(*, start_fir
     assert plan_upgrade(held, [fresh, *old], 0).begun == ()
     assert plan_upgrade(held, [fresh, *old], 0).left == 3
     assert plan_upgrade(replace(held, holds_after_first=False), [fresh, *old], 0).begun == (2, 3)
+
+
+def test_what_waits_for_a_port_comes_after_all_others_and_is_not_made_again() -> None:
+    kept: dict[str, Any] = dict(state="running", desired="running", is_outdated=True, previous_is_current=True)
+    views = [SlotView(number, number, previous=number + 10, **kept) for number in (1, 2)]
+    views[0] = replace(views[0], previous_waits_for_port=True)
+    assert plan_upgrade(Rollout(), views, 0).begun == (2,)
+    stopped = replace(views[0], state="stopped", desired="stopped")
+    last = plan_upgrade(Rollout(), [views[0]], 0)
+    assert (last.begun, last.stop, last.discard) == ((1,), (1,), ())
+    assert plan_upgrade(Rollout(), [stopped], 0).replace == (1,)
