@@ -46,6 +46,7 @@ _REMOVING: set[str] = set()
 
 _STATES = {"running": "running", "paused": "paused", "restarting": "restarting", "removing": "removing"}
 _HEALTH = {"starting": "initializing", "healthy": "healthy", "unhealthy": "unhealthy"}
+STARTED_FOR = "started_for"  # in a container's status: for which desired state it was last started, by its generation
 KEPT_VOLUMES = "kept_volumes"  # in a container's status: volumes of the one before it, by their paths
 
 
@@ -261,17 +262,26 @@ def observed_result(row: Container, seen: EngineContainer) -> ReconcileResult:
     if row.native and seen.name:
         fields["name"] = seen.name[:255]  # what was made outside Corral is called as it is there
     started = parse_datetime(seen.started_at or "")
+    details = _observed_details(seen)
     if state == "running" and started and started.year > 1 and row.status.get("started_at") != seen.started_at:
         fields |= {"start_count": row.start_count + 1, "first_running": row.first_running or started}
+        fields |= {} if _is_ordered_start(row) else {"restarts": row.restarts + 1}
+        details[STARTED_FOR] = row.generation
     run = CurrentRun.of(row.status, seen, timezone.now()).to_status() if state == "running" else None
     messages = {"stopped": _exit_message(seen), "paused": "Paused on the host."}
     return ReconcileResult(
         state=state,
         message=messages.get(state, ""),
-        status={**row.status, **_observed_details(seen), "run": run, **({TARGET: target} if row.network_check else {})},
+        status={**row.status, **details, "run": run, **({TARGET: target} if row.network_check else {})},
         fields=fields,
         requeue_after=2.0 if state == "restarting" else doubt_seconds(row),
     )
+
+
+def _is_ordered_start(row: Container) -> bool:
+    """Whether a start is its first, or the one that what is desired of it now asks for; others are restarts."""
+    is_pending = row.status.get("achieved") != row.generation
+    return row.start_count == 0 or (is_pending and row.status.get(STARTED_FOR) != row.generation)
 
 
 def heal_name(row: Container, engine: Driver, seen: EngineContainer) -> EngineContainer:

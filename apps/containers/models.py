@@ -33,7 +33,7 @@ class Container(TenantRow):
     in these instead of the default bridge. `retained_address` names the place of
     a service whose address is kept when its container is replaced, `slot_key` the place whose published ports are kept.
     Observed: `host` (the scheduler's), `external_id`, `address`, `health`, `placement` (the scheduler's trace),
-    `first_running`, `start_count`.
+    `first_running`, `start_count`, and `restarts`, those of its starts that nobody asked for.
     `is_ended_by_stop` marks a job that somebody stopped: it counts as ended, and is not started again by its service.
     `network_check` is the health check over the network (v1's `healthCheck`), `check_report` what was found by it.
     """
@@ -67,6 +67,7 @@ class Container(TenantRow):
     placement = models.JSONField(default=list)
     first_running = models.DateTimeField(null=True)
     start_count = models.PositiveIntegerField(default=0)
+    restarts = models.PositiveIntegerField(default=0, db_default=0)
     is_ended_by_stop = models.BooleanField(default=False, db_default=False)
     network_check = models.JSONField(null=True)
     check_report = models.JSONField(default=dict)
@@ -102,11 +103,6 @@ class Container(TenantRow):
         """A run is over when it has ended."""
         is_refused = self.runs_once and action in {"start", "restart"}
         return "Not possible: it is one run of a scheduled service; run the service now instead." if is_refused else ""
-
-    @property
-    def restarts(self) -> int:
-        """How many times it was started after the first time."""
-        return max(0, self.start_count - 1)
 
     @property
     def is_crash_looping(self) -> bool:

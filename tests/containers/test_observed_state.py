@@ -53,6 +53,24 @@ def test_a_start_is_counted_once_for_each_time_it_began():
     assert observed_result(row, replace(first, started_at="2026-01-01T00:00:09Z")).fields["start_count"] == 5
 
 
+def test_a_start_that_the_desired_state_asks_for_is_no_restart_and_the_next_one_is():
+    row = Container(generation=1)
+    observed = [replace(SEEN, state="running", started_at=f"2026-01-01T00:00:0{second}Z") for second in range(5)]
+
+    def restarts(seen: EngineContainer, **status: int) -> int:
+        found = observed_result(row, seen)
+        row.start_count, row.restarts = found.fields["start_count"], found.fields.get("restarts", row.restarts)
+        row.status = {**(found.status or {}), **status}
+        return row.restarts
+
+    assert restarts(observed[0], achieved=1) == 0, "its first start"
+    assert restarts(observed[1]) == 1, "it ended, and was started again"
+    row.generation = 3  # stopped and started again, as by a rollback
+    assert restarts(observed[2]) == 1
+    assert restarts(observed[3], achieved=3) == 2, "it ended before it was where it should be"
+    assert restarts(observed[4]) == 3
+
+
 @pytest.mark.parametrize("never", ["", "0001-01-01T00:00:00Z", "nonsense"])
 def test_what_never_began_is_not_counted(never: str):
     assert "start_count" not in observed_result(Container(), replace(SEEN, state="running", started_at=never)).fields

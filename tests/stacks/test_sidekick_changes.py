@@ -109,6 +109,8 @@ def test_one_is_taken_away_and_comes_back_with_a_rollback(make: Make, settle: Se
     service_upgrade_step(row, "rollback", actor=actor_of("bob"))
     assert (settle(row).display_state, members(row)) == ("active", twice("web", "data", "log"))
     assert on_engine() == before
+    found = Container.all_objects.filter(removed=None, launch_name="log").values_list("start_count", "restarts")
+    assert list(found) == [(2, 0)] * 2, "that it goes on is no restart: the rollback started it"
 
 
 def test_one_that_was_taken_away_goes_when_the_upgrade_is_finished(make: Make, settle: Settle, actor_of: Any) -> None:

@@ -288,8 +288,8 @@ def test_a_first_batch_that_has_to_prove_itself_is_followed_by_none(*, start_fir
 
 
 def test_what_waits_for_a_port_comes_after_all_others_and_is_not_made_again() -> None:
-    kept: dict[str, Any] = dict(state="running", desired="running", is_outdated=True, previous_is_current=True)
-    views = [SlotView(number, number, previous=number + 10, **kept) for number in (1, 2)]
+    kept: dict[str, Any] = {"state": "running", "desired": "running", "is_outdated": True}
+    views = [SlotView(number, number, previous=number + 10, previous_is_current=True, **kept) for number in (1, 2)]
     views[0] = replace(views[0], previous_waits_for_port=True)
     assert plan_upgrade(Rollout(), views, 0).begun == (2,)
     stopped = replace(views[0], state="stopped", desired="stopped")

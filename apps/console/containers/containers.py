@@ -41,7 +41,7 @@ COLUMNS = {
     "host": "host__name",
     "address": "address",
     "created": "created",
-    "restarts": "start_count",
+    "restarts": "restarts",
 }
 _HEAVY_FIELDS = (
     "spec", "placement", "tags", "host__tls", "host__info", "host__engine_labels", "slot__service__spec",

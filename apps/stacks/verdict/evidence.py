@@ -124,7 +124,7 @@ def _restarts(row: Service, observation: UpgradeObservation, groups: Groups, now
         return Events(count, sum(_seconds_running(each, begin, end) for each in groups.old))
 
     seconds = sum(_seconds_running(each, observation.started, now) for each in groups.new)
-    count = sum(max(0, each.restarts - each.restart_mark) for each in groups.new)
+    count = sum(each.restarts for each in groups.new)
     return EventRate("restarts", old(start, observation.started), old(observation.started, now), Events(count, seconds))
 
 
