@@ -15,7 +15,7 @@ from apps.containers.launch.kind_labels import GLOBAL_LABEL, is_global
 from apps.containers.launch.unsupported import check_supported
 from apps.containers.policy import Policy
 from apps.containers.policy.enforce import enforce_policy
-from apps.containers.reservations import check_reservations
+from apps.containers.reservations import check_reservations, check_unit_reservations
 from apps.containers.selectors import policy_of
 from apps.containers.services import check_references
 from apps.core.errors import Invalid
@@ -175,6 +175,7 @@ def build_service(
     for each in stored:
         at = f"secondaryLaunchConfigs.{each.name}."
         check_launchable(row, each.config, at=at, subject=f"{name}, {each.name}", find_policy=find_policy)
+    check_unit_fits(row)
     return row
 
 
@@ -211,6 +212,13 @@ def check_launchable(
     check_references(config, row.environment_id, at=at)
     check_reservations(config, row.environment_id, at=at)
     enforce_policy(config, row.environment_id, at=at, subject=subject, find_policy=find_policy)
+
+
+def check_unit_fits(row: Service, at: str = "launchConfig.") -> None:
+    """Raise `Invalid` if no host could hold the service's container and its sidekicks together."""
+    if row.sidekicks:
+        beside = [(f"secondaryLaunchConfigs.{each.name}.", each.config) for each in row.sidekicks]
+        check_unit_reservations([(at, row.config), *beside], row.environment_id)
 
 
 def check_names_free(

@@ -21,7 +21,7 @@ from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.handover_services import handover_columns, links_back
 from apps.stacks.lifecycle import REPLACEABLE
 from apps.stacks.models import Service, ServiceRevision
-from apps.stacks.new_services import check_launchable, check_scale_policy
+from apps.stacks.new_services import check_launchable, check_scale_policy, check_unit_fits
 from apps.stacks.revision_links import keep_links, links_of_revision, selector_of_revision
 from apps.stacks.revisions import (
     check_note,
@@ -240,6 +240,7 @@ def _next_configs(
         if each.version == number:
             field = f"secondaryLaunchConfigs.{each.name}."
             check_launchable(upgraded, each.config, at=field, subject=f"{row.name}, {each.name}")
+    check_unit_fits(upgraded)
     return primary, stored
 
 

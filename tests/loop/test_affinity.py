@@ -17,8 +17,11 @@ from apps.environments.models import Environment
 from apps.hosts.affinity import PREFIX
 from apps.hosts.models import Host
 from apps.hosts.services import host_drain, host_update
-from apps.stacks.models import Stack
+from apps.stacks.compose import parse
+from apps.stacks.compose_import import build_services
+from apps.stacks.models import Service, Stack
 from apps.stacks.services import service_create
+from apps.stacks.sidekicks import Sidekick, UnitConfig
 from apps.stacks.upgrade_services import service_upgrade
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 from tests.loop.simulated_fleet import CONFIG, SimulatedFleet, container_of
@@ -151,6 +154,67 @@ def test_what_no_host_could_hold_is_refused_at_once(
         assert words in caught.value.message
         assert "add a bigger host" in caught.value.message
     assert Container.all_objects.count() == before
+
+
+@pytest.mark.parametrize(
+    ("own", "beside", "field", "words"),
+    [
+        (
+            {"memoryReservation": 100 * MIB},
+            {"memoryReservation": 200 * MIB},
+            "secondaryLaunchConfigs.log.memoryReservation",
+            "reserve 300 MB of memory together, and the biggest host here has 256 MB of memory",
+        ),
+        (
+            {"milliCpuReservation": 800},
+            {"milliCpuReservation": 700},
+            "launchConfig.milliCpuReservation",
+            "reserve 1.5 CPUs together, and the biggest host here has 1 CPUs",
+        ),
+        (
+            {"memoryReservation": 200 * MIB},
+            {"milliCpuReservation": 900},
+            "launchConfig.memoryReservation",
+            "200 MB of memory are reserved, and 0.9 CPUs besides, and no host here has both",
+        ),
+    ],
+)
+def test_a_unit_that_no_host_could_hold_as_a_whole_is_refused_at_once(
+    fleet: SimulatedFleet, shop: Stack, own: Any, beside: Any, field: str, words: str
+) -> None:
+    limited(fleet, 1, memory_limit=256 * MIB, milli_cpu_limit=500)
+    limited(fleet, 2, memory_limit=128 * MIB, milli_cpu_limit=1000)
+    service = fleet.service(shop, scale=0)
+    before = Service.all_objects.count()
+    unit = UnitConfig(config(**own), (Sidekick("log", config(**beside)),))
+    file = f"services:\n  big:\n    image: {CONFIG['imageUuid'].removeprefix('docker:')}\n    {in_compose(own)}\n"
+    file += f"    labels: {{io.rancher.sidekicks: log}}\n  log:\n    image: a\n    {in_compose(beside)}\n"
+    for create in (
+        lambda: service_create(actor=fleet.actor, stack=shop, name="big", config=unit),
+        lambda: service_upgrade(
+            service,
+            actor=fleet.actor,
+            config=unit.primary,
+            sidekicks=unit.sidekicks,
+            is_whole=True,
+            strategy=UpgradeStrategy(),
+        ),
+        lambda: build_services(shop, parse(file, stack_name="shop"), start=True),
+    ):
+        with pytest.raises(Invalid) as caught:
+            create()
+        assert (caught.value.field, caught.value.code) == (field, "MaxLimitExceeded")
+        assert words in caught.value.message
+        assert "reserve less, or add a bigger host" in caught.value.message
+    assert Service.all_objects.count() == before
+    limited(fleet, 2, memory_limit=512 * MIB, milli_cpu_limit=2000)
+    service_create(actor=fleet.actor, stack=shop, name="big", config=unit)
+
+
+def in_compose(wire: dict[str, int]) -> str:
+    """The key of a compose service for a reservation."""
+    ((name, value),) = wire.items()
+    return f"{'mem_reservation' if name == 'memoryReservation' else 'milli_cpu_reservation'}: {value}"
 
 
 @pytest.mark.parametrize(
