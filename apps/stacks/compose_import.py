@@ -16,6 +16,7 @@ from apps.core.unique import unique_or
 from apps.environments.actor import Actor
 from apps.stacks.balancer.certificates import with_certificates
 from apps.stacks.compose import ComposeStack
+from apps.stacks.link_checks import check_no_circles
 from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.new_services import (
     SERVICE_NAME_ONCE,
@@ -53,6 +54,7 @@ def import_services(
     ]
     outer, missing = _external_links(stack, parsed, made)
     _create_links([*inner, *outer])
+    check_no_circles(rows, "dockerCompose")
     return missing
 
 

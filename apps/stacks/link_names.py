@@ -55,4 +55,5 @@ def find_circle(start: Key, targets: Mapping[Key, Iterable[Key]]) -> list[Key] |
 def describe_circle(names: Iterable[str]) -> str:
     """What is said about a circle of aliases, by their names along the way."""
     way = " → ".join(names)
-    return f"This alias would lead to itself ({way}), and so to no container: leave out one of these links."
+    remedy = "leave out one of these links, or have the selector that makes it find less"
+    return f"This alias would lead to itself ({way}), and so to no container: {remedy}."

@@ -20,6 +20,7 @@ from apps.containers.selectors import policy_of
 from apps.containers.services import check_references
 from apps.core.errors import Invalid
 from apps.stacks.balancer.services import balancer_unit, check_settings, describe_balancer
+from apps.stacks.link_checks import check_selector
 from apps.stacks.lost_host_policy import lost_after_from_labels, parse_lost_after
 from apps.stacks.models import Service, ServiceRevision, Stack
 from apps.stacks.one_address import check_one_address
@@ -200,6 +201,7 @@ def _check_parts(row: Service) -> None:
     if row.has_containers and is_global(row.config):
         check_global_scale(row.name, row.scale)
     check_schedulable(row)
+    check_selector(row, row.selector_link)
 
 
 def check_launchable(

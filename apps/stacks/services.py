@@ -25,7 +25,7 @@ from apps.stacks.balancer.services import check_in_place, check_settings
 from apps.stacks.balancer.targets import TargetPort
 from apps.stacks.compose import ComposeStack, parse
 from apps.stacks.compose_import import import_services
-from apps.stacks.link_checks import check_can_link, check_names_once, check_new_names, check_no_circle
+from apps.stacks.link_checks import check_can_link, check_names_once, check_new_names, check_no_circle, check_selector
 from apps.stacks.link_names import check_link_name
 from apps.stacks.locks import require_unlocked
 from apps.stacks.lost_host_policy import parse_lost_after
@@ -227,6 +227,7 @@ def service_columns(
     if options is not None:
         check_settings(row.environment_id, options)
         allowed |= {name: value for name, value in options.columns().items() if getattr(row, name) != value}
+        check_selector(row, allowed.get("selector_link", ""))
     allowed |= changed_policies(row, changes)
     if "metadata" in allowed:
         allowed["metadata"] = check_metadata(allowed["metadata"])
@@ -373,9 +374,8 @@ def _remove_links(links: Iterable[ServiceLink], *, with_service: bool = False) -
 
 def _record_link_change(row: Service, verb: str, actor: Actor, **request: Any) -> None:
     """Record a change of links in the audit log, under the name of v1's action."""
-    if (
-        row.selector_link or row.kind == BALANCER
-    ):  # links of its selector make way for those made by hand, and come back after them
+    # Links of its selector make way for those made by hand, and come back after them.
+    if row.selector_link or row.kind == BALANCER:
         enqueue_after_commit("service", row.pk)
     event = f"service.{verb}servicelink{'s' if verb == 'set' else ''}"
     record(event, actor=actor, row=row, environment_id=row.environment_id, request=request)

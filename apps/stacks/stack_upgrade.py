@@ -16,9 +16,9 @@ from apps.core.unique import unique_or
 from apps.environments.access import can, verdict
 from apps.environments.actor import SYSTEM, Actor
 from apps.stacks.balancer.targets import parse_target_ports
-from apps.stacks.link_checks import check_no_circle
+from apps.stacks.link_checks import check_no_circles
 from apps.stacks.locks import require_unlocked
-from apps.stacks.models import Service, ServiceLink, ServiceRevision, Stack
+from apps.stacks.models import Service, ServiceRevision, Stack
 from apps.stacks.new_services import SERVICE_NAME_ONCE, describe_service, service_taken
 from apps.stacks.one_address import with_counts
 from apps.stacks.port_shortage import draft_port_shortage
@@ -280,10 +280,9 @@ def _link(now: StackNow, steps: list[ServiceStep], actor: Actor) -> None:
 
 def _check_aliases(steps: list[ServiceStep]) -> None:
     """Raise `Invalid` if an alias leads to itself once all links are as the files say, also through other stacks."""
-    for step in steps:
-        if step.relinks and step.row is not None and step.row.kind == ALIAS:
-            links = ServiceLink.objects.filter(service=step.row).select_related("target")
-            check_no_circle(step.row, [link.target for link in links], "dockerCompose")
+    keys = [step.row.pk for step in steps if step.row is not None and step.row.kind == ALIAS]
+    if keys:
+        check_no_circles(Service.all_objects.filter(pk__in=keys, removed=None), "dockerCompose")
 
 
 def _outer_services(stack: Stack, steps: list[ServiceStep]) -> Mapping[str, Service]:

@@ -71,16 +71,22 @@ def _behind_aliases(targets: Sequence[Service]) -> dict[int, list[Service]]:
         following |= {key: [link.target for link in found if link.service_id == key] for key in new}
         known |= {link.target_id: link.target for link in found}
         new = [key for key, each in known.items() if each.kind == ALIAS and key not in following]
-    return {each.pk: _leaves(each, following, frozenset()) for each in targets}
+    return {each.pk: _leaves(each, following) for each in targets}
 
 
-def _leaves(row: Service, following: Mapping[int, Sequence[Service]], passed: frozenset[int]) -> list[Service]:
-    if row.kind != ALIAS:
-        return [row]
-    if row.pk in passed:
-        return []
-    found = [leaf for each in following.get(row.pk, ()) for leaf in _leaves(each, following, passed | {row.pk})]
-    return list({leaf.pk: leaf for leaf in found}.values())
+def _leaves(row: Service, following: Mapping[int, Sequence[Service]]) -> list[Service]:
+    """What is no alias; each alias is followed once, as selectors may have many of them find each other."""
+    pending, seen, found = [row], {row.pk}, list[Service]()
+    while pending:
+        each = pending.pop(0)
+        if each.kind != ALIAS:
+            found.append(each)
+            continue
+        for target in following.get(each.pk, ()):
+            if target.pk not in seen:
+                seen.add(target.pk)
+                pending.append(target)
+    return found
 
 
 def _servers(services: Mapping[int, Service]) -> dict[int, list[TargetServer]]:

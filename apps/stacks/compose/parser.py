@@ -20,6 +20,7 @@ from apps.stacks.compose.templates import require_no_template
 from apps.stacks.compose.volume_names import VolumeNames
 from apps.stacks.compose.warning_limit import limit_warnings
 from apps.stacks.compose.yaml_loader import LineMap, error_at_line, load_yaml
+from apps.stacks.label_selector import parse_selector
 from apps.stacks.link_names import describe_circle, find_circle
 from apps.stacks.service_options import ALIAS
 
@@ -87,12 +88,18 @@ def _read_services(
 
 def _check_aliases(found: Iterable[ComposeService], context: FileContext) -> None:
     """Refuse aliases that lead to themselves, and so to no container."""
-    targets = {each.name: [target for target, _name in each.links] for each in found if each.options.kind == ALIAS}
+    aliases = {each.name: each for each in found if each.options.kind == ALIAS}
+    targets = {name: [target for target, _name in each.links] for name, each in aliases.items()}
+    for name, each in aliases.items():
+        if text := each.options.with_labels(each.config.labels).selector_link:
+            selector = parse_selector(text)
+            targets[name] += [key for key in aliases if key != name and selector.matches(aliases[key].config.labels)]
     for name in targets:
         circle = find_circle(name, targets)
         if circle is not None:
-            line = context.services[name].line("links")
-            raise error_at_line(DOCKER_FIELD, line, f"{name}: `links`: {describe_circle(circle)}", "InvalidReference")
+            key = "links" if aliases[name].links else "labels"
+            line = context.services[name].line(key)
+            raise error_at_line(DOCKER_FIELD, line, f"{name}: `{key}`: {describe_circle(circle)}", "InvalidReference")
 
 
 def _is_first_form(top: LineMap) -> bool:

@@ -8,6 +8,7 @@ from apps.core.errors import Invalid
 from apps.stacks.compose import export, parse
 
 ALIAS = "image: rancher/dns-service"
+SELECTOR = "io.rancher.service.selector.link"
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,16 @@ ALIAS = "image: rancher/dns-service"
         ("w: {image: a, external_links: ['o/a:x', 'o/b:x']}", "NotUnique", "called 'x'"),
         (f"w: {{{ALIAS}, links: [w]}}", "InvalidReference", "lead to itself (w → w)"),
         (f"w: {{{ALIAS}, links: [v]}}\nv: {{{ALIAS}, links: ['w:x']}}", "InvalidReference", "(w → v → w)"),
+        (
+            f"w: {{{ALIAS}, links: [v], labels: {{a: b}}}}\nv: {{{ALIAS}, labels: {{{SELECTOR}: a=b}}}}",
+            "InvalidReference",
+            "(w → v → w)",
+        ),
+        (
+            f"w: {{{ALIAS}, labels: {{a: b, {SELECTOR}: a=c}}}}\nv: {{{ALIAS}, labels: {{a: c, {SELECTOR}: a=b}}}}",
+            "InvalidReference",
+            "`labels`: This alias would lead to itself (w → v → w)",
+        ),
     ],
 )
 def test_a_link_that_leads_nowhere_or_to_two_is_refused_with_its_line(text: str, code: str, words: str):

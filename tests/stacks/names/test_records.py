@@ -132,6 +132,23 @@ def test_the_order_of_rows_changes_no_document(names: EnvironmentNames, chance: 
     assert documents == host_documents(names, render_records(names), [HOST])
 
 
+def test_aliases_in_a_circle_lead_to_what_else_is_in_it():
+    """A selector may close one when somebody changes a label: each alias is followed once."""
+    names = EnvironmentNames(
+        services=[
+            NamedService(1, "web", "lab"),
+            NamedService(2, "one", "lab", is_alias=True, links=[("two", 3), ("one", 2)]),
+            NamedService(3, "two", "lab", is_alias=True, links=[("one", 2), ("web", 1)]),
+            NamedService(4, "lost", "lab", is_alias=True, links=[("last", 5)]),
+            NamedService(5, "last", "lab", is_alias=True, links=[("lost", 4)]),
+        ],
+        containers=[NamedContainer(11, "lab_web_1", "10.42.4.10", HOST, service=1)],
+    )
+    found = render_records(names).addresses
+    assert found["one.lab"] == found["two.lab"] == found["web.lab"] == ["10.42.4.10"]
+    assert found["lost.lab"] == found["last.lab"] == []
+
+
 def test_what_a_stack_looks_like():
     names = EnvironmentNames(
         services=[
