@@ -117,6 +117,16 @@ class Container(TenantRow):
         return int(code) if code is not None and (self.desired == "running" or self.is_ended_by_stop) else None
 
     @property
+    def is_finished(self) -> bool:
+        """Whether it is a job that is over, and is not started again: it has ended, or was stopped before it ran."""
+        return self.final_exit_code is not None or (self.is_ended_by_stop and self.display_state == "stopped")
+
+    @property
+    def has_failed_for_good(self) -> bool:
+        """Whether it is a job that ended with an error; the exit code of one that somebody stopped is none."""
+        return bool(self.final_exit_code) and not self.is_ended_by_stop
+
+    @property
     def restart_policy(self) -> RestartPolicy | None:
         """What is done when it ends; Rancher's label says the same as `restart: no`."""
         config = self.config

@@ -106,9 +106,11 @@ def working_filter(prefix: str = "") -> Q:
 
 
 def ended_filter(prefix: str = "") -> Q:
-    """Whether `final_exit_code` is not None, as a condition in the database; `prefix` leads to the container."""
-    may_end = Q(**{f"{prefix}desired": "running"}) | Q(**{f"{prefix}is_ended_by_stop": True})
-    return may_end & Q(**{f"{prefix}status__final_exit_code__isnull": False})
+    """`is_finished` as a condition in the database; `prefix` leads to the container."""
+    desired, code = f"{prefix}desired", f"{prefix}status__final_exit_code__isnull"
+    by_stop = Q(**{f"{prefix}is_ended_by_stop": True})
+    has_ended = (Q(**{desired: "running"}) | by_stop) & Q(**{code: False})
+    return has_ended | by_stop & Q(**{f"{prefix}display_state": "stopped"})
 
 
 def events_of(row: Container) -> QuerySet[ContainerEvent]:

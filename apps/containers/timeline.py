@@ -56,7 +56,7 @@ def record_changes(
         record_event(row, "restarted", end.reason if end else "")
     _record_check(row, str(result.fields.get("health", "")))
     code = status.get("final_exit_code")
-    if code is not None and row.final_exit_code is None:
+    if code is not None and row.final_exit_code is None and not row.is_ended_by_stop:
         record_event(row, "failed" if code else "completed", end.reason if end else "")
 
 

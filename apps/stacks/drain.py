@@ -41,7 +41,7 @@ def slot_view(slot: Slot, lost_after: int | None, rule: ReadyRule) -> SlotView:
         container.pk if container else None,
         container.desired if container else "",
         container.display_state if container else "",
-        is_finished=container is not None and container.final_exit_code is not None,
+        is_finished=container is not None and container.is_finished,
         must_leave=container is not None and must_leave_host(container, lost_after),
         successor=successor.pk if successor else None,
         successor_ready=successor is not None and (waits_for_address(successor) or is_ready(successor, rule)),
@@ -58,13 +58,14 @@ def unit_of(container: Container) -> Unit:
         container.health,
         is_failing=container.fault or container.is_crash_looping,
         is_lost=host is not None and host.lost_at is not None,
-        exit_code=container.final_exit_code,
+        is_over=container.is_finished,
+        has_failed=container.has_failed_for_good,
     )
 
 
 def must_leave_host(container: Container, lost_after: int | None, now: datetime | None = None) -> bool:
     """Whether the container has to be replaced on another host: its own is draining, or was given up."""
-    if container.final_exit_code is not None:  # moving a job would mean to run it again
+    if container.is_finished:  # moving a job would mean to run it again
         return False
     return is_host_left(container.host, lost_after, now)
 

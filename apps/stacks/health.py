@@ -20,20 +20,22 @@ class Unit:
     """What is known of one container of an active service.
 
     `state` is its displayed state, `check` what its health check says, `is_failing` when it failed or keeps crashing,
-    `is_lost` when its host does not answer, `exit_code` of one that has ended for good, None while it has not.
+    `is_lost` when its host does not answer. `is_over` is a job that has ended for good, `has_failed` one that did so
+    with an error of its own: what somebody stopped has not failed.
     """
 
     state: str
     check: str = ""
     is_failing: bool = False
     is_lost: bool = False
-    exit_code: int | None = None
+    is_over: bool = False
+    has_failed: bool = False
 
 
 def unit_health(unit: Unit) -> str:
     """The health of one container: what cannot be seen is unknown, whatever was last seen there."""
-    if unit.exit_code is not None:  # its work is over, wherever its host is
-        return UNHEALTHY if unit.exit_code else COMPLETED
+    if unit.is_over:  # wherever its host is
+        return UNHEALTHY if unit.has_failed else COMPLETED
     if unit.is_lost:
         return UNKNOWN
     if unit.is_failing or unit.state == "error" or unit.check == UNHEALTHY:

@@ -37,7 +37,7 @@ class ReadyRule:
     def awaited(self, containers: Iterable[Container]) -> list[Container]:
         """Those of the containers that would be ready but for the balancers."""
         alone = ReadyRule(self.seconds)
-        return [each for each in containers if each.final_exit_code is None and is_ready(each, alone)]
+        return [each for each in containers if not each.is_finished and is_ready(each, alone)]
 
 
 def min_ready_seconds(row: Service) -> int:
@@ -57,7 +57,7 @@ def is_ready(container: Container, rule: ReadyRule) -> bool:
     Between its start and the end of the time it may have crashed unseen, also while the portal was away: only an
     engine that was asked after it says that it has not.
     """
-    if container.final_exit_code is not None:
+    if container.is_finished:
         return True
     is_well = _is_checked(container) or _run_of(container).seconds >= rule.seconds
     return _does_its_work(container) and is_well and not rule.finding.is_awaited(container)

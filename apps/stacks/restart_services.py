@@ -45,7 +45,7 @@ def service_restart(row: Service, *, actor: Actor, strategy: RestartStrategy) ->
     """
     units = ServiceUnits(row)
     primaries = [slot.container for slot in Slot.objects.filter(service=row).select_related("container")]
-    wanted = [[each for each in _unit(units, primary) if each.final_exit_code is None] for primary in primaries]
+    wanted = [[each for each in _unit(units, primary) if not each.is_finished] for primary in primaries]
     marks = {str(each.pk): each.restart_mark for unit in wanted for each in unit}
     settings = {"batchSize": strategy.batch_size, "intervalMillis": strategy.interval_ms}
     settings |= {} if strategy.min_ready is None else {"minReadySeconds": strategy.min_ready}
@@ -90,7 +90,7 @@ def _view(primary: Container, unit: Sequence[Container], marks: Mapping[str, int
 
 
 def _is_over(container: Container) -> bool:
-    return container.final_exit_code is not None
+    return container.is_finished
 
 
 def _is_up(container: Container) -> bool:

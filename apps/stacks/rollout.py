@@ -142,7 +142,7 @@ def _has_current_previous(row: Service, slot: Slot) -> bool:
 def _take_previous(slot: Slot, operation: Operation | None) -> Container | None:
     """What was kept goes to work again; a job that has ended has done its work."""
     kept, slot.previous = slot.previous, None
-    if kept is not None and kept.final_exit_code is None:
+    if kept is not None and not kept.is_finished:
         request_if_allowed(kept, "start", operation)
     return kept
 

@@ -149,7 +149,7 @@ class ServiceUnits:
             name,
             container.desired,
             container.display_state,
-            is_finished=container.final_exit_code is not None,
+            is_finished=container.is_finished,
             is_outdated=version != self._versions.get(name) and not self._is_paused,
             serves_rollback=version == self._versions_of_rollback.get(name),
         )
@@ -217,9 +217,7 @@ class ServiceUnits:
 
     def is_running(self, primary: Container) -> bool:
         """Whether the whole unit does its work."""
-        return is_running(primary) and all(
-            is_running(each) or each.final_exit_code is not None for each in self.members_of(primary)
-        )
+        return is_running(primary) and all(is_running(each) or each.is_finished for each in self.members_of(primary))
 
 
 def _has_stopped(outdated: Iterable[Container]) -> bool:

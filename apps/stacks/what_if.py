@@ -202,7 +202,7 @@ def what_if_host_lost(host: Host) -> WhatIf:
 def _reason_to_stay(row: Container, slot: Slot | None) -> str:
     if slot is None:
         return "it belongs to no service, so nothing replaces it"
-    if row.final_exit_code is not None:
+    if row.is_finished:
         return "it has done its job, and is not run again"
     if slot.service.desired != "active":
         return f"the service {slot.service.name} is stopped"

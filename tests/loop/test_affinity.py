@@ -163,7 +163,7 @@ def test_what_no_host_could_hold_is_refused_at_once(
             {"memoryReservation": 100 * MIB},
             {"memoryReservation": 200 * MIB},
             "secondaryLaunchConfigs.log.memoryReservation",
-            "reserve 300 MB of memory together, and the biggest host here has 256 MB of memory",
+            "reserve 300.0 MB of memory together, and the biggest host here has 256.0 MB of memory",
         ),
         (
             {"milliCpuReservation": 800},
@@ -175,7 +175,7 @@ def test_what_no_host_could_hold_is_refused_at_once(
             {"memoryReservation": 200 * MIB},
             {"milliCpuReservation": 900},
             "launchConfig.memoryReservation",
-            "200 MB of memory are reserved, and 0.9 CPUs besides, and no host here has both",
+            "200.0 MB of memory are reserved, and 0.9 CPUs besides, and no host here has both",
         ),
     ],
 )

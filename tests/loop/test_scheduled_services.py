@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from apps.console.components.state_badges import badge_of
 from apps.containers.launch.config import LaunchConfig
+from apps.containers.models import Container
+from apps.containers.services import container_act
 from apps.control.models import AuditEntry, Operation
 from apps.control.reconcile import reconcile_one
 from apps.core.errors import ActionNotAvailable, Conflict, Invalid
@@ -369,3 +372,19 @@ def test_labels_of_a_compose_file_schedule_a_service(schedule_job: Any) -> None:
     labels = {"io.corral.schedule": "30 2 * * *", "io.corral.schedule.time_zone": "Europe/Berlin"}
     row = schedule_job(schedule=None, fields={"labels": labels}, name="other")
     assert row.timetable.cron == "0 * * * *"  # what is said outright wins
+
+
+@pytest.mark.parametrize("code", [137, 143])
+def test_a_run_that_somebody_stops_has_not_failed(
+    schedule_job: Any, at: Any, actor_of: Any, run_loop: Any, code: int
+) -> None:
+    schedule_job(fields={"runInit": True})
+    at("2086-05-05 12:00:01")
+    (box,) = boxes()
+    container_act(box, "stop", actor=actor_of("bob"))
+    Container.all_objects.filter(pk=box.pk).update(status={**box.status, "exit_code": code})
+    run_loop()
+    row = at("2086-05-05 12:01")
+    assert history() == [("05. 12:00", "stopped")]
+    assert (row.display_state, health_of(row), row.message) == ("active", "healthy", "")
+    assert badge_of(boxes()[0]).tone != "bad"

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from apps.console.components.state_badges import badge_of
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.models import Container
+from apps.containers.models import Container, ContainerEvent
+from apps.containers.selectors import ended_filter
+from apps.containers.services import container_act
 from apps.core.errors import Invalid
 from apps.drivers.simulated.engine import SimulatedDriver, simulated_engine
 from apps.environments.models import Environment
@@ -276,6 +279,52 @@ def test_a_job_that_has_ended_is_done_and_never_replaced(
     assert (after.pk, after.display_state, after.start_count) == (before.pk, "stopped", before.start_count)
     assert (row.display_state, health_of(row)) == ("active", health)
     assert (f"{code}" in row.message) == bool(code)
+
+
+@pytest.mark.parametrize("code", [1, 137, 143])
+def test_a_job_that_somebody_stopped_has_not_failed_whatever_its_exit_code(
+    serve: Any, sim: SimulatedDriver, actor_of: Any, run_loop: Callable[[], None], code: int
+) -> None:
+    row = serve(ONCE, fields={"runInit": True})
+    before = Container.all_objects.get(spread_key=str(row.uuid))
+    container_act(before, "stop", actor=actor_of("bob"))
+    run_loop()
+    stopped = Container.all_objects.get(pk=before.pk)
+    assert stopped.final_exit_code == 143, "as the engine says"
+    stopped.status = {**stopped.status, "final_exit_code": code, "exit_code": code}
+    stopped.save(update_fields=["status"])
+    Service.all_objects.filter(pk=row.pk).update(next_attempt_at=row.created)
+    run_loop()
+    row.refresh_from_db()
+    assert (row.display_state, health_of(row), row.message) == ("active", "completed", "")
+    assert badge_of(Container.all_objects.get(pk=before.pk)).word == "stopped"
+    assert not ContainerEvent.objects.filter(container=before, kind="failed").exists()
+    assert list(Container.all_objects.filter(ended_filter())) == [stopped]
+
+
+def test_a_job_that_is_stopped_before_its_first_run_is_not_started_until_somebody_starts_it(
+    serve: Any, host: Host, sim: SimulatedDriver, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    host_act(host, "deactivate", actor=actor_of("alice"))
+    run_loop()
+    row = serve(ONCE)
+    waiting = Container.all_objects.get(spread_key=str(row.uuid))
+    assert (waiting.host_id, waiting.start_count) == (None, 0)
+    container_act(waiting, "stop", actor=actor_of("bob"))
+    run_loop()
+    host_act(Host.all_objects.get(pk=host.pk), "activate", actor=actor_of("alice"))
+    for _ in range(3):
+        for model in (Container, Service):
+            model.all_objects.update(next_attempt_at=row.created)
+        run_loop()
+    row.refresh_from_db()
+    after = Container.all_objects.get(spread_key=str(row.uuid), removed=None)
+    assert (after.pk, after.display_state, after.start_count, after.is_finished) == (waiting.pk, "stopped", 0, True)
+    assert (row.display_state, health_of(row)) == ("active", "completed")
+    assert list(Container.all_objects.filter(ended_filter())) == [after]
+    container_act(after, "start", actor=actor_of("bob"))
+    run_loop()
+    assert Container.all_objects.get(pk=after.pk).display_state == "running"
 
 
 def test_jobs_that_have_ended_are_upgraded_and_rolled_back_and_the_old_ones_do_not_run_again(

@@ -16,7 +16,8 @@ UNITS = st.builds(
     st.sampled_from(["", "healthy", "initializing", "unhealthy"]),
     is_failing=st.booleans(),
     is_lost=st.booleans(),
-    exit_code=st.sampled_from([None, None, 0, 3]),
+    is_over=st.booleans(),
+    has_failed=st.booleans(),
 )
 GOOD = Unit("running")
 WORDS = st.sampled_from([*SEVERITY, "stopped"])
@@ -41,15 +42,15 @@ def severity(word: str) -> int:
         (Unit("error"), "unhealthy"),
         (Unit("paused"), "degraded"),
         (Unit("stopped"), "initializing"),
-        (Unit("stopped", exit_code=0), "completed"),
-        (Unit("stopped", exit_code=3), "unhealthy"),
+        (Unit("stopped", is_over=True), "completed"),
+        (Unit("stopped", is_over=True, has_failed=True), "unhealthy"),
     ],
 )
 def test_the_health_of_one_container(unit: Unit, health: str):
     assert unit_health(unit) == health
 
 
-CRASHING, LOST, DONE = Unit("restarting", is_failing=True), Unit("running", is_lost=True), Unit("stopped", exit_code=0)
+CRASHING, LOST, DONE = Unit("restarting", is_failing=True), Unit("running", is_lost=True), Unit("stopped", is_over=True)
 
 
 @pytest.mark.parametrize(

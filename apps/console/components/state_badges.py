@@ -101,7 +101,7 @@ def _container_word(row: Any, word: str) -> str:
     if row.fault and word in {"creating", "error"} and (row.status or {}).get("pull_failed"):
         return "image pull failed"
     code = getattr(row, "final_exit_code", None)
-    if code is not None and word == "stopped":
+    if code is not None and word == "stopped" and not row.is_ended_by_stop:
         return "failed" if code else "completed"
     return word
 

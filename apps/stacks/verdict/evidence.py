@@ -80,7 +80,7 @@ def _crashes(container: Container) -> bool:
 
 
 def _is_unready(container: Container) -> bool:
-    if container.final_exit_code == 0:
+    if container.is_finished and not container.has_failed_for_good:
         return False
     return container.display_state != "running" or container.health not in {"", "healthy"}
 
@@ -88,7 +88,7 @@ def _is_unready(container: Container) -> bool:
 def _has_failed(container: Container, now: datetime) -> bool:
     """Whether it ended with an error for good, or never ran and nothing hints that it will."""
     never_ran = container.first_running is None and container.fault and now - container.created >= PATIENCE
-    return bool(container.final_exit_code) or never_ran
+    return container.has_failed_for_good or never_ran
 
 
 def _failure(container: Container) -> str:
