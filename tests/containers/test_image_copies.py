@@ -85,7 +85,7 @@ def test_both_operations_tell_where_it_came_from(wanted: Container, run_loop: Ca
     run_loop()
     for kind in ("pull", "container"):
         log_text = " / ".join(lines(kind))
-        assert "Copying shop:1 from h2 to h1 (3 MB)" in log_text
+        assert "Copying shop:1 from h2 to h1 (3.8 MB)" in log_text
         assert "shop:1 is on h1" in log_text
 
 
