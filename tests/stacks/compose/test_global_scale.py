@@ -69,5 +69,5 @@ def test_a_limit_that_no_engine_takes_is_refused_at_its_key():
     with pytest.raises(Invalid, match=r"`mem_limit`: The memory limit is 4\.0 MB") as refused:
         web("mem_limit: 4m")
     assert refused.value.code == "MinLimitExceeded"
-    with pytest.raises(Invalid, match="`deploy`: memoryReservation"):
+    with pytest.raises(Invalid, match="`deploy`: The reserved memory"):
         web("deploy: {resources: {limits: {memory: 16m}, reservations: {memory: 32m}}}")
