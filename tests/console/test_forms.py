@@ -14,10 +14,13 @@ from apps.console.containers.launch_form import (
     form_to_config,
     submitted_values,
 )
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.core.errors import Invalid
 from apps.hosts.models import Host
 from apps.stacks.models import Service, ServiceLink, Stack
+from apps.stacks.services import service_create
+from tests.console.form_page import FormPage
 
 HX = {"HX-Request": "true"}
 COMPOSE = "web:\n  image: bb:local\n  links: [db]\ndb:\n  image: bb:local\n"
@@ -268,6 +271,25 @@ def test_a_clone_has_the_values_only_for_those_who_may_see_them(browser_as: Any,
     answer = browser_as("rita").get(at("service-clone", pk=web.pk))
     assert answer.status_code == 403
     assert b"s3cret-value" not in answer.content
+
+
+def test_a_clone_has_what_the_form_does_not_show_in_the_preview_too(
+    browser_as: Any, at: Any, shop: Stack, actor_of: Any
+):
+    hidden = {"groupAdd": ["audio"], "ulimits": [{"name": "nofile", "soft": 1024, "hard": 2048}]}
+    config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local", "command": ["httpd"], "memory": 2**26, **hidden})
+    row = service_create(actor=actor_of("alice"), stack=shop, name="api", config=config)
+    client, address = browser_as("alice"), at("service-clone", pk=row.pk)
+    form = FormPage(client.get(address).content.decode())
+    form.set("name", "api2")
+    form.set("command", "")
+    preview = client.post(f"{at('service-preview')}?copyOf={row.pk}", form.data(), headers=HX).content.decode()
+    assert "group_add" in preview
+    assert f"copyOf={row.pk}" in client.get(address).content.decode()
+    assert client.post(address, form.data(), headers=HX).status_code == 204
+    made = Service.all_objects.get(name="api2").config
+    assert (made.group_add, made.ulimits, made.memory) == (config.group_add, config.ulimits, config.memory)
+    assert made.command == ()
 
 
 def test_a_container_of_its_own_is_made(browser_as: Any, at: Any, host: Host, run_loop: Any):

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from django.http import QueryDict
 
-from apps.console.containers.launch_form import config_to_form
-from apps.console.stacks.service_upgrade import upgraded_config
+from apps.console.containers.launch_form import changed_config, config_to_form
 from apps.containers.launch.config import LaunchConfig
 from apps.core.errors import Invalid
 from apps.drivers.simulated.engine import SimulatedDriver
@@ -46,24 +45,24 @@ def sent(config: LaunchConfig, **changes: str) -> QueryDict:
 
 
 def test_what_was_not_changed_stays_even_where_the_form_shows_a_part() -> None:
-    made = upgraded_config(FULL, config_to_form(FULL), sent(FULL, image="bb:new"))
+    made = changed_config(FULL, config_to_form(FULL), sent(FULL, image="bb:new"))
     assert made.to_wire() == {**FULL.to_wire(), "imageUuid": "docker:bb:new"}
 
 
 def test_a_field_is_emptied() -> None:
-    assert upgraded_config(FULL, config_to_form(FULL), sent(FULL, labels="")).labels == {}
+    assert changed_config(FULL, config_to_form(FULL), sent(FULL, labels="")).labels == {}
 
 
 def test_variables_that_were_not_shown_stay() -> None:
     shown = {name: value for name, value in config_to_form(FULL).items() if name != "env"}
     form = sent(FULL, image="bb:new")
     del form["env"]
-    assert upgraded_config(FULL, shown, form).environment == {"A": "1"}
+    assert changed_config(FULL, shown, form).environment == {"A": "1"}
 
 
 def test_a_mistake_is_refused() -> None:
     with pytest.raises(Invalid):
-        upgraded_config(FULL, config_to_form(FULL), sent(FULL, memory="lots"))
+        changed_config(FULL, config_to_form(FULL), sent(FULL, memory="lots"))
 
 
 @pytest.fixture

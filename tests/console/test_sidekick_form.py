@@ -11,7 +11,8 @@ from django.test import Client
 
 from apps.console.stacks.sidekick_form import SidekickForm
 from apps.containers.launch.config import LaunchConfig
-from apps.environments.models import Environment
+from apps.environments.models import Environment, Member
+from apps.environments.services import member_change, role_create
 from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
 from apps.stacks.services import service_create, stack_create
@@ -121,6 +122,21 @@ def test_a_clone_has_sidekicks_of_new_names_that_refer_to_each_other(service: Se
     assert (log.name, log.config.network_launch_config, data.name) == ("log-copy", PRIMARY, "data-copy")
     assert made.config.data_volumes_from_launch_configs == ("data-copy",)
     assert (log.config.environment, log.config.to_wire()["oomScoreAdj"]) == ({"A": "secret-word"}, 5)
+
+
+def test_a_copy_by_who_may_not_see_values_has_none(
+    service: Service, browser_as: Any, people: Any, actor_of: Any
+) -> None:
+    role_create(actor=actor_of("root"), name="operator", permissions=["view", "operate"])
+    member = Member.objects.get(environment=service.environment, account=people.rex)
+    identity = (member.identity_type, member.identity)
+    member_change(service.environment, identity, "operator", actor=actor_of("alice"))
+    form = page_of(browser_as("rex"), url(service, "clone"))
+    form.set("name", "front")
+    assert browser_as("rex").post(url(service, "clone"), form.data()).status_code in {204, 302}
+    made = Service.all_objects.get(name="front")
+    assert [each.config.environment for each in made.sidekicks] == [{}, {}]
+    assert made.config.environment == {}
 
 
 def upgraded(browser: Client, row: Service, form: FormPage, run_loop: Callable[[], None]) -> Service:

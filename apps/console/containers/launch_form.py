@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, get_args
 
@@ -20,6 +20,7 @@ from apps.containers.launch.values import image_uuid
 from apps.core.errors import Invalid, Problem
 
 NO_LIMIT = "-1"  # as engines have it: in no unit
+_ROWS = {"portRows": ("portPublic", "portPrivate", "portProtocol"), "ruleRows": rules_form.PARTS}
 
 
 def _lines(text: str) -> list[str]:
@@ -266,6 +267,35 @@ def _parse_check_interval(form: QueryDict) -> dict[str, int]:
 def form_to_config(form: QueryDict, *, start: bool = True) -> LaunchConfig:
     """Read the form into a checked launch configuration."""
     return LaunchConfig.from_wire(form_to_wire(form) | {"startOnCreate": start})
+
+
+def changed_config(current: LaunchConfig, shown: Mapping[str, Any], form: QueryDict) -> LaunchConfig:
+    """The current configuration with what was changed in the form, which was filled in with `shown`.
+
+    What the form does not show, or shows in part only, stays: a field counts as changed when what is sent reads
+    differently from what was shown. Raises `Invalid`.
+    """
+    before, sent = form_to_wire(_as_form(shown)), form_to_wire(form)
+    changed = {name for name in {*before, *sent} if before.get(name) != sent.get(name)}
+    return LaunchConfig.from_wire({**current.to_wire(), **{name: sent.get(name) for name in changed}})
+
+
+def _as_form(values: Mapping[str, Any]) -> QueryDict:
+    """The form as a browser sends it when nothing was changed."""
+    form = QueryDict(mutable=True)
+    for name, value in values.items():
+        if name in _ROWS:
+            for at, part in enumerate(_ROWS[name]):
+                form.setlist(part, [str(each[at]) for each in value])
+        elif value:
+            form[name] = "on" if value is True else str(value)
+    return form
+
+
+def without_values(config: LaunchConfig) -> LaunchConfig:
+    """The configuration without what only those are shown who may see the values of environment variables."""
+    log = replace(config.log_config, config={}) if config.log_config else None
+    return replace(config, environment={}, log_config=log)
 
 
 def hide_values(values: dict[str, Any]) -> None:

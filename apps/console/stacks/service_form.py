@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.utils.translation import gettext as _
 
 from apps.console.components import buttons
 from apps.console.components.listing import natural_order
 from apps.console.containers.check_form import REQUEST_CHOICES
 from apps.console.containers.launch_form import (
+    changed_config,
     config_to_form,
     form_errors,
     form_sections,
     form_to_config,
-    hide_values,
     submitted_values,
+    without_values,
 )
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks.port_warning import port_errors, require_free_ports
@@ -42,6 +44,7 @@ from apps.console.stacks.service_kind_form import (
 from apps.console.stacks.services import find
 from apps.console.stacks.sidekick_form import SidekickForm, sidekick_errors, submitted_sidekicks, with_unit_fields
 from apps.console.stacks.stacks import find as find_stack
+from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.containers.port_shortage import port_shortage
 from apps.containers.services import container_create
@@ -57,6 +60,37 @@ from apps.stacks.sidekicks import UnitConfig
 
 TEMPLATE = "console/service_form.html"
 NO_SIDEKICKS = SidekickForm()
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedUnit:
+    """What the form was filled in from; what it does not show of that is copied. Empty for a new service."""
+
+    config: LaunchConfig | None = None
+    sidekicks: SidekickForm = NO_SIDEKICKS
+
+    @classmethod
+    def of(cls, ctx: RequestContext, row: Service) -> Self:
+        """A copy of a service under another name, with values only for those who may see them."""
+        can_see_values = bool(ctx.can("values"))
+        sidekicks = SidekickForm.of_copy(row, f"{row.name}-copy", can_see_values=can_see_values)
+        config = replace(without_kind(sidekicks.primary or row.config), start_on_create=True)
+        return cls(config if can_see_values else without_values(config), sidekicks)
+
+    def values(self) -> dict[str, Any]:
+        """What the form shows."""
+        return {**(config_to_form(self.config) if self.config else {}), **self.sidekicks.values()}
+
+    def parse(self, sent: QueryDict) -> UnitConfig:
+        """The configurations as they were typed. Raises `Invalid`."""
+        if self.config is None:
+            config = form_to_config(sent)
+        else:
+            config = changed_config(self.config, config_to_form(self.config), sent)
+        return UnitConfig(with_unit_fields(config, sent), self.sidekicks.parse(sent))
+
+
+NOTHING = CopiedUnit()
 
 
 @member_required
@@ -75,37 +109,33 @@ def service_clone(ctx: RequestContext, pk: int) -> HttpResponse:
         raise Problem(
             _("Only services with containers of their own can be cloned; add another one instead."), status=404
         )
-    can_see_values, name = bool(ctx.can("values")), f"{row.name}-copy"
-    sidekicks = SidekickForm.of_copy(row, name, can_see_values=can_see_values)
-    values = config_to_form(without_kind(sidekicks.primary or row.config))
-    if not can_see_values:
-        hide_values(values)
+    copied = CopiedUnit.of(ctx, row)
     links = ServiceLink.objects.filter(service=row)
-    values |= {
-        "name": name,
+    values = {
+        **copied.values(),
+        "name": copied.sidekicks.service,
         "description": row.description,
         **kind_values(row),
         **details_form(details_of(row)),
-        **sidekicks.values(),
         "start": "on",
         "linkRows": [(link.target_id, link.name) for link in links],
     }
-    return _handle_form(ctx, row.stack, values, sidekicks)
+    return _handle_form(ctx, row.stack, values, copied, row.pk)
 
 
 def _handle_form(
-    ctx: RequestContext, stack: Stack, values: dict[str, Any], sidekicks: SidekickForm = NO_SIDEKICKS
+    ctx: RequestContext, stack: Stack, values: dict[str, Any], copied: CopiedUnit = NOTHING, copy_of: int | None = None
 ) -> HttpResponse:
     errors: dict[str, str] = {}
     if ctx.request.method == "POST":
         values = {**submitted_values(ctx.request.POST), **submitted_sidekicks(ctx.request.POST)}
         try:
-            row = _create_service(ctx, stack, sidekicks)
+            row = _create_service(ctx, stack, copied)
             return ctx.success_response(_("Service %(name)s was added.") % {"name": row.name}, buttons.row_url(row, ""))
         except Problem as problem:
             own = sidekick_errors(problem) or kind_errors(problem) or details_errors(problem)
             errors = port_errors(problem) or own or form_errors(problem)
-    context = {"stack": stack, **_form_context(ctx, values, errors), **schedule_choices()}
+    context = {"stack": stack, "copy_of": copy_of, **_form_context(ctx, values, errors), **schedule_choices()}
     return ctx.render(TEMPLATE, context, status=422 if errors else 200)
 
 
@@ -139,13 +169,13 @@ def parse_links(ctx: RequestContext) -> list[tuple[Service, str]]:
     return [(known[key], name) for key, name in rows if key]
 
 
-def _create_service(ctx: RequestContext, stack: Stack, sidekicks: SidekickForm) -> Service:
+def _create_service(ctx: RequestContext, stack: Stack, copied: CopiedUnit) -> Service:
     """Create the service with its links in one transaction."""
     sent = ctx.request.POST
     text = sent.get("scale", "1").strip()
     if not (text.isascii() and text.isdigit() and len(text) < 9):
         raise Invalid("scale", "InvalidFormat", _("The scale must be a whole number."))
-    config, links = with_unit_fields(with_kind(form_to_config(sent), sent), sent), parse_links(ctx)
+    unit, links = copied.parse(sent), parse_links(ctx)
     details = parse_details(sent)
     options = take_options(details, DEFAULT_OPTIONS)
     with transaction.atomic():
@@ -154,7 +184,7 @@ def _create_service(ctx: RequestContext, stack: Stack, sidekicks: SidekickForm) 
             stack=stack,
             name=sent.get("name", "").strip(),
             description=sent.get("description", "").strip(),
-            config=UnitConfig(config, sidekicks.parse(sent)),
+            config=UnitConfig(with_kind(unit.primary, sent), unit.sidekicks),
             scale=1 if sent.get(FIELD) == GLOBAL else int(text),  # its field is hidden then
             start_on_create=bool(sent.get("start")),
             options=options or DEFAULT_OPTIONS,
@@ -177,13 +207,15 @@ def preview(ctx: RequestContext) -> HttpResponse:
     if not sent.get("image", "").strip():  # nothing was typed yet: that is no mistake
         return ctx.render("console/parts/preview.html", context)
     try:
+        copy_of = parse_key(ctx.request.GET.get("copyOf", ""))
+        unit = (CopiedUnit.of(ctx, find(ctx, copy_of)) if copy_of else NOTHING).parse(sent)
         links = tuple((target.name, name or target.name) for target, name in parse_links(ctx))
         text = sent.get("scale", "1")
         details = parse_details(sent)
         made = ComposeService(
             name=sent.get("name", "").strip() or "service",
-            config=with_unit_fields(preview_kind(form_to_config(sent), sent), sent),
-            sidekicks=tuple((each.name, each.config) for each in NO_SIDEKICKS.parse(sent)),
+            config=preview_kind(unit.primary, sent),
+            sidekicks=tuple((each.name, each.config) for each in unit.sidekicks),
             scale=int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1,
             links=links,
             options=take_options(details, DEFAULT_OPTIONS) or DEFAULT_OPTIONS,

@@ -11,14 +11,13 @@ from django.utils.translation import gettext as _
 
 from apps.console.components import buttons
 from apps.console.containers.launch_form import (
+    changed_config,
     config_to_form,
     form_errors,
     form_sections,
-    form_to_wire,
     hide_values,
     submitted_values,
 )
-from apps.console.containers.rules_form import PARTS as RULE_PARTS
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches, parse_min_ready
 from apps.console.stacks.port_warning import port_errors, require_free_ports
@@ -39,7 +38,6 @@ from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 _STRATEGY = {**DEFAULT_BATCHES, "order": "stop-first", "note": ""}
 _OWN = frozenset({"batchSize", "interval", "minReady", "startFirst", "note"}) | FORM_FIELDS  # fields of this form alone
-_ROWS = {"portRows": ("portPublic", "portPrivate", "portProtocol"), "ruleRows": RULE_PARTS}
 
 
 @member_required
@@ -96,7 +94,7 @@ def _parse_configs(
     ctx: RequestContext, row: Service, shown: dict[str, Any], form: SidekickForm
 ) -> tuple[LaunchConfig, tuple[Sidekick, ...]]:
     sent = ctx.request.POST
-    return with_unit_fields(upgraded_config(row.config, shown, sent), sent), form.parse(sent)
+    return with_unit_fields(changed_config(row.config, shown, sent), sent), form.parse(sent)
 
 
 def _start_upgrade(ctx: RequestContext, row: Service, shown: dict[str, Any], form: SidekickForm) -> None:
@@ -122,29 +120,6 @@ def _shown_values(ctx: RequestContext, row: Service) -> dict[str, Any]:
     if not ctx.can("values"):
         hide_values(values)
     return values
-
-
-def upgraded_config(current: LaunchConfig, shown: dict[str, Any], form: QueryDict) -> LaunchConfig:
-    """The current configuration with what was changed in the form.
-
-    What the form does not show, or shows in part only, stays: a field counts as changed when what is sent reads
-    differently from what was shown. Raises `Invalid`.
-    """
-    before, sent = form_to_wire(_as_form(shown)), form_to_wire(form)
-    changed = {name for name in {*before, *sent} if before.get(name) != sent.get(name)}
-    return LaunchConfig.from_wire({**current.to_wire(), **{name: sent.get(name) for name in changed}})
-
-
-def _as_form(values: dict[str, Any]) -> QueryDict:
-    """The form as a browser sends it when nothing was changed."""
-    form = QueryDict(mutable=True)
-    for name, value in values.items():
-        if name in _ROWS:
-            for at, part in enumerate(_ROWS[name]):
-                form.setlist(part, [str(each[at]) for each in value])
-        elif value:
-            form[name] = "on" if value is True else str(value)
-    return form
 
 
 def _parse_strategy(sent: QueryDict) -> UpgradeStrategy:

@@ -10,7 +10,7 @@ from typing import Any, Self
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from apps.console.containers.launch_form import image_text, parse_key_values
+from apps.console.containers.launch_form import image_text, parse_key_values, without_values
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.kind_labels import START_ONCE_LABEL, is_start_once
 from apps.containers.launch.values import image_uuid
@@ -50,6 +50,8 @@ class SidekickForm:
         found = cls._renamed(row, name, {each.name: f"{each.name[:58]}-copy" for each in row.sidekicks}, can_see_values)
         primary = found.primary or row.config
         labels = {label: text for label, text in primary.labels.items() if label != SIDEKICKS_LABEL}
+        if not can_see_values:
+            found = replace(found, base=tuple(replace(each, config=without_values(each.config)) for each in found.base))
         return replace(found, primary=replace(primary, labels=labels))
 
     @classmethod
