@@ -182,7 +182,7 @@ class SimulatedImages:
     def _summary(self, key: str, name: str = "") -> Json:
         return {
             "Id": key,
-            "RepoTags": self._names(key) or ([name] if name else []),
+            "RepoTags": [each for each in self._names(key) if "@" not in each] or ([name] if name else []),
             "Size": IMAGE_SIZE,
             "Created": self._created.get(key, _BUILT_IN_CREATED),
             "Labels": {},
@@ -218,12 +218,19 @@ class SimulatedImages:
         for name in names:
             self._ids.pop(name, None)
             self._events.publish("image", "untag", key, {"name": key})
+            self._drop_digests(key, repository(name))
         untagged: list[Json] = [{"Untagged": name} for name in names]
         if not is_last or users:
             return untagged
         self._forget(key)
         self._events.publish("image", "delete", key, {"name": key})
         return [*untagged, {"Deleted": key}]
+
+    def _drop_digests(self, key: str, gone: str) -> None:
+        """With the last name in a repository an image loses the digests that it had from there."""
+        if not any(repository(name) == gone for name in self._names(key)):
+            kept = [each for each in self._digests.get(key, ()) if repository(each) != gone]
+            self._digests[key] = kept
 
     @staticmethod
     def _refuse_removal(

@@ -17,6 +17,7 @@ from apps.containers.endings import CurrentRun
 from apps.containers.launch.engine_body import engine_body
 from apps.containers.launch.kind_labels import hostname_of
 from apps.containers.managed_network import NotYet, ensure_network, local_network_name, managed_endpoint
+from apps.containers.mirror_pulls import engine_reference
 from apps.containers.models import Container
 from apps.containers.name_servers import with_name_server
 from apps.containers.network_checks import check_target, combined_health, doubt_seconds, subnet_of
@@ -153,7 +154,10 @@ def _create(row: Container, engine: Driver, request: CreateRequest) -> str:
     try:
         return engine.create(request)
     except ImageMissing:
-        raise
+        asked = str(request.body.get("Image", ""))
+        if (known_as := engine_reference(row.host_id, asked)) == asked:
+            raise
+        return _create(row, engine, replace(request, body={**request.body, "Image": known_as}))
     except EngineNotFound:
         ensure_network(row, engine, known=False)
         return engine.create(request)

@@ -50,6 +50,11 @@ class PullTask:
         return {str(each.host): _status_of(each) for each in self.pulls}
 
     @property
+    def messages(self) -> list[str]:
+        """What is to be said of hosts that have the image: from which mirror, or why not from it."""
+        return [f"{each.host}: {each.message}" for each in self.pulls if each.message and _status_of(each) == DONE]
+
+    @property
     def hosts_left(self) -> int:
         """How many hosts it is still on its way to."""
         return list(self.status.values()).count(PULLING)

@@ -9,6 +9,7 @@ from typing import Any
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.launch.engine_body import ManagedEndpoint
+from apps.containers.mirror_pulls import engine_reference
 from apps.containers.models import Container
 from apps.containers.port_holders import describe_holder
 from apps.core.errors import Invalid
@@ -122,7 +123,9 @@ def _claim_with_image(row: Container, asked: str, engine: Driver) -> Address:
     try:
         return _claim(row, asked)
     except AddressNotYet:
-        if engine.find_image(row.config.image) is None:
+        image = row.config.image
+        known_as = engine_reference(row.host_id, image)
+        if engine.find_image(image) is None and (known_as == image or engine.find_image(known_as) is None):
             raise ImageMissing(f"No such image: {row.config.image}") from None
         raise
 

@@ -241,6 +241,30 @@ class Pull(TenantRow):
         return f"{self.image} ({self.platform})" if self.platform else self.image
 
 
+class MirroredImage(models.Model):
+    """An image that came to a host through a mirror: how the registry knows it (`digest_name`, name@digest).
+
+    Engines note digests under the names that were pulled only, which is the mirror's, and give none by tagging.
+    `reference` is how the engine knows the image where it was asked for by its digest; else the name does. Written by
+    `mirror_pulls` only; gone when the host is, or the image from it.
+    """
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="+")
+    image_id = models.CharField(max_length=128)
+    digest_name = models.CharField(max_length=512)
+    reference = models.CharField(max_length=768, blank=True)
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(fields=["host", "image_id", "digest_name"], name="one_mirrored_image_per_host"),
+        )
+
+    def __str__(self) -> str:
+        return self.digest_name
+
+
 class HostImage(models.Model):
     """An image on a host as its engine listed it last; written by `images.inventory` only.
 

@@ -153,12 +153,14 @@ _KNOWN: tuple[tuple[re.Pattern[str], PullFailure], ...] = (
     ),
 )
 MAX_LENGTH = 4000
+BEFORE = " Before that, "
+"""What leads from the registry's words to those of its mirror, which was tried first: they mean another server."""
 
 
 def classify_pull_failure(message: str, image: str = "") -> PullFailure:
     """What the message of a failed pull of `image` means; `OTHER` where nothing is known about it."""
     registry = title_of(domain_of_image(image)) if image else "the registry"
-    lowered = message[:MAX_LENGTH].lower()
+    lowered = message.partition(BEFORE)[0][:MAX_LENGTH].lower()
     if image:  # its name may hold any of these words
         lowered = lowered.replace(image.lower(), "the image").replace(image.lower().rpartition(":")[0] or image, "")
     return next((failure for pattern, failure in _KNOWN if pattern.search(lowered)), OTHER).named(registry)

@@ -9,8 +9,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.containers.built_images import builder_of, send_built_image
+from apps.containers.mirror_pulls import UNTAG, MirrorFailed, mirror_of, pull_from_mirror
 from apps.containers.models import Container, Pull
 from apps.containers.pull_attempts import PullAttempts
+from apps.containers.pull_failures import BEFORE
 from apps.containers.registry_logins import has_newer_login
 from apps.control.reconcile import extend_lease
 from apps.control.services import note_progress
@@ -25,6 +27,8 @@ from apps.drivers.base import (
 )
 from apps.hosts.models import Host
 from apps.hosts.selectors import driver_of
+from apps.vault.registries.addresses import domain_of_image, title_of
+from apps.vault.registries.mirrors import Mirror
 from apps.vault.registries.selectors import login_for_image
 
 TRANSFER_LEASE = 130.0  # a lease for longer than an engine may take nothing of an archive
@@ -80,25 +84,47 @@ def is_needed(row: Pull) -> bool:
 
 
 def _pull_from_registry(row: Pull) -> ReconcileResult:
-    """Pull from the registry; if it does not have the image, from another host of the environment.
+    """Pull from the registry, its mirror first; if neither has the image, from another host of the environment.
 
     What this portal builds itself is not asked of a registry first: a name that none knows takes up to 20 seconds.
     """
+    mirror_failure = ""
     try:
         if builder_of(row.image) is not None:
             _report_progress(row, 10, f"Building {row.image}")
             if not send_built_image(driver_of(row.host), row.image):
                 return _pulled_result()
+        if (mirror := mirror_of(row)) is not None:
+            mirror_failure = _try_mirror(row, mirror)
+            if not mirror_failure:
+                return _pulled_result(f"Pulled from the mirror {mirror.address}.")
         _pull(row)
     except EngineDown:
         raise
     except EngineError as error:
-        reason = f"{row.image} could not be pulled: {error}"
+        reason = f"{row.image} could not be pulled: {error}{mirror_failure and BEFORE + mirror_failure}"
         # An archive does not say for which platform it is: what came might be for another one, again and again.
         others = () if row.platform else _other_hosts(row)
         holder = next((host for host in others if _find_image_on(host, row.image)), None)
         return _copy_from_host(row, holder, reason) if holder else _failed_result(reason)
-    return _pulled_result()
+    return _pulled_result(mirror_failure and f"Pulled from {title_of(domain_of_image(row.image))}: {mirror_failure}")
+
+
+def _try_mirror(row: Pull, mirror: Mirror) -> str:
+    """Pull from the mirror; why that failed, empty when the image is there. Raises `EngineDown`."""
+
+    def report(percent: int, text: str, untag: str) -> None:
+        _report_progress(row, percent, text, **({UNTAG: untag} if untag else {}))
+
+    try:
+        pull_from_mirror(row, mirror, driver_of(row.host), report)
+    except MirrorFailed as error:
+        failure = f"the mirror {mirror.address} failed: {error}"
+        origin = title_of(domain_of_image(row.image))
+        _note_progress(row, f"{failure[0].upper()}{failure[1:]} {row.image} is pulled from {origin} instead.")
+        return failure
+    _note_progress(row, f"{row.image} came from the mirror {mirror.address}")
+    return ""
 
 
 def _pull(row: Pull) -> None:
@@ -116,18 +142,19 @@ def _pull(row: Pull) -> None:
         raise type(error)(redact(str(error))) from None
 
 
-def _report_progress(row: Pull, percent: int, text: str, sender: str = "") -> None:
-    """Renew the lease and report progress. Raises `_LeaseLost`."""
+def _report_progress(row: Pull, percent: int, text: str, sender: str = "", **more: str) -> None:
+    """Renew the lease and report progress; `more` goes into the status. Raises `_LeaseLost`."""
     if not (extend_lease(row, TRANSFER_LEASE) if sender else extend_lease(row)):
         raise _LeaseLost
-    status = {**PullAttempts.from_pull(row).status, "percent": percent} | ({"from": sender} if sender else {})
+    status = {**PullAttempts.from_pull(row).status, "percent": percent, **more} | ({"from": sender} if sender else {})
     reported = {"state": "pulling", "status": status, "message": text, "observed_at": timezone.now()}
     Pull.all_objects.filter(pk=row.pk).update(**reported)
     row_changed(row.environment_id, "pull", row.pk)
 
 
-def _pulled_result() -> ReconcileResult:
-    return ReconcileResult(state="pulled", status={"percent": 100}, fields={"ended": timezone.now(), "sender": None})
+def _pulled_result(message: str = "") -> ReconcileResult:
+    ended = {"ended": timezone.now(), "sender": None}
+    return ReconcileResult(state="pulled", message=message, status={"percent": 100}, fields=ended)
 
 
 def _failed_result(reason: str) -> ReconcileResult:

@@ -15,6 +15,8 @@ from apps.drivers.volumes import VolumeCalls
 StreamName = Literal["stdout", "stderr", "tty"]
 T_co = TypeVar("T_co", covariant=True)
 BRIDGE_OPTION = "com.docker.network.bridge.name"
+PULL_IDLE_TIMEOUT = 300.0
+"""Seconds that an engine may be silent while it pulls: it says nothing while it checks a large layer."""
 
 
 class EngineError(Exception):
@@ -332,10 +334,18 @@ class Driver(ImageCalls, BuildCalls, VolumeCalls, ExecCalls, Protocol):
     def find_image(self, image: str) -> EngineImage | None:
         """The image of this name or id, or None."""
 
-    def pull(self, image: str, auth: Mapping[str, str] | None = None, *, platform: str = "") -> Iterator[PullProgress]:
+    def pull(
+        self,
+        image: str,
+        auth: Mapping[str, str] | None = None,
+        *,
+        platform: str = "",
+        idle_timeout: float = PULL_IDLE_TIMEOUT,
+    ) -> Iterator[PullProgress]:
         """Pull an image, with progress a few times a second at most, for the engine's own platform or another one.
 
-        Raises `EngineError` with the registry's words.
+        Raises `EngineError` with the registry's words, and `EngineTimeout` after `idle_timeout` seconds without a word
+        of the engine: the registry may be silent.
         """
 
     def log_in(self, auth: Mapping[str, str]) -> None:

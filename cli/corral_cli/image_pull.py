@@ -44,6 +44,8 @@ class ImagePuller:
                     f"Pull failed on one of the hosts: {image} is not on {printable(', '.join(sorted(failed)))}.",
                     ExitCode.FAILED,
                 )
+            for line in str(task.get("transitioningMessage") or "").splitlines():  # of mirrors
+                self._log.info(printable(line))
             self._log.info(f"Finished pulling {image}")
 
     def _look(self, shown: dict[str, str], task: Json) -> bool:

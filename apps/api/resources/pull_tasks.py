@@ -63,9 +63,9 @@ class PullTaskResource(Resource):
 
 
 def _progress(task: PullTask) -> str | None:
-    """How many hosts are left: clients look at the status again whenever this changes."""
+    """How many hosts are left: clients look at the status again whenever this changes. In the end what mirrors did."""
     if task.transitioning == "no":
-        return None
+        return "\n".join(task.messages) or None
     return f"{len(task.pulls) - task.hosts_left} of {counted(len(task.pulls), 'host')} done"
 
 

@@ -107,7 +107,7 @@ def _find_host(caller: ApiCaller, row: Registry, text: str) -> Host | None:
 class RegistryResource(Resource):
     """A registry; v1 counts it among the storage pools, whose fields say nothing about it here.
 
-    Not in Rancher's v1: the action `test`.
+    Not in Rancher's v1: the action `test`, and `mirror`, where its images are pulled from first.
     """
 
     name = "registry"
@@ -119,6 +119,7 @@ class RegistryResource(Resource):
         blockDevicePath    string        r
         driverName         string        r
         externalId         string        r
+        mirror             string        cu <mirror 0..255
         serverAddress      string        cr <server_address * 1..255
         volumeAccessMode   string        r
         volumeCapabilities array[string] r
@@ -135,11 +136,11 @@ class RegistryResource(Resource):
 
     def create(self, caller: ApiCaller, data: Data) -> Registry:
         """Add a registry."""
-        named = pick(data, server_address="serverAddress", name="name", description="description")
+        named = pick(data, server_address="serverAddress", mirror="mirror", name="name", description="description")
         return registry_create(actor=caller.actor, environment=caller.require_environment(), **named)
 
     def update(self, caller: ApiCaller, row: Registry, data: Data) -> None:
-        """Change name and description."""
+        """Change mirror, name and description."""
         registry_update(row, actor=caller.actor, **data)
 
     def act(self, caller: ApiCaller, row: Registry, action: str) -> None:

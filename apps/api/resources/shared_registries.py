@@ -25,11 +25,12 @@ _COLUMNS = {
     "public_value": "publicValue",
     "secret_value": "secretValue",
     "email": "email",
+    "mirror": "mirror",
 }
 
 
 class SharedRegistryResource(Resource):
-    """A registry with an account, lent to the environments `lentTo`, all of them while that is null."""
+    """A registry with an account and a mirror, lent to the environments `lentTo`, all of them while that is null."""
 
     name = "sharedRegistry"
     id_letters = "shreg"
@@ -41,6 +42,7 @@ class SharedRegistryResource(Resource):
     own_fields = parse_fields("""
         email         string                    cu <email 0..255
         lentTo        array[reference[project]] cu ?
+        mirror        string                    cu <mirror 0..255
         publicValue   string                    cu <public_value 0..255
         secretValue   password                  cu ! 0..32768
         serverAddress string                    cr <server_address * 1..255
@@ -61,7 +63,7 @@ class SharedRegistryResource(Resource):
         return shared_registry_create(actor=caller.actor, **account | pick(data, **_COLUMNS) | _lent_to(data))
 
     def update(self, caller: ApiCaller, row: SharedRegistry, data: Data) -> None:
-        """Change the account, or to whom it is lent."""
+        """Change the account, the mirror, or to whom it is lent."""
         shared_registry_update(row, actor=caller.actor, **pick(data, **_COLUMNS) | _lent_to(data))
 
     def act(self, caller: ApiCaller, row: SharedRegistry, action: str) -> None:

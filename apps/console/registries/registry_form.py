@@ -28,12 +28,25 @@ WELL_KNOWN: tuple[tuple[str, str | Promise], ...] = (
     ("ghcr.io", "GitHub (ghcr.io)"),
     ("", gettext_lazy("Another one")),
 )
-LABELS = {"public_value": gettext_lazy("User"), "email": gettext_lazy("E-mail address")}
-_TEXTS = {"name": "name", "public_value": "publicValue", "secret_value": "secretValue", "email": "email"}
+LABELS = {
+    "public_value": gettext_lazy("User"),
+    "email": gettext_lazy("E-mail address"),
+    "mirror": gettext_lazy("Mirror"),
+}
+_TEXTS = {
+    "name": "name",
+    "public_value": "publicValue",
+    "secret_value": "secretValue",
+    "email": "email",
+    "mirror": "mirror",
+}
 
 
 def typed_account(ctx: RequestContext) -> dict[str, str]:
-    """What was typed, by the names of the services' arguments; a password may begin or end with a space."""
+    """What was typed of name, account and mirror, by the names of the services' arguments.
+
+    A password may begin or end with a space.
+    """
     sent = ctx.request.POST
     found = {column: sent.get(name, "") for column, name in _TEXTS.items()}
     return {column: value if column == "secret_value" else value.strip() for column, value in found.items()}
@@ -87,13 +100,14 @@ def _login(address: str, account: Mapping[str, str]) -> RegistryLogin:
 @sensitive_post_parameters("secretValue")
 @member_required
 def edit(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Change a registry's account; an empty password keeps the one that is there."""
+    """Change a registry's account and mirror; an empty password keeps the one that is there."""
     row = find(ctx, pk)
     ctx.require_permission("operate")
     stored = account_of(ctx, row)
     current = {
         "name": row.name,
         "description": row.description,
+        "mirror": row.mirror,
         "public_value": stored.public_value if stored else "",
         "email": stored.email if stored else "",
     }

@@ -90,12 +90,13 @@ def _find(ctx: RequestContext, pk: int) -> SharedRegistry:
 @sensitive_post_parameters("secretValue")
 @admin_required
 def edit(ctx: RequestContext, pk: int) -> HttpResponse:
-    """Change the account, or to whom it is lent."""
+    """Change the account, the mirror, or to whom it is lent."""
     row = _find(ctx, pk)
     current = {
         "name": row.name,
         "public_value": row.public_value,
         "email": row.email,
+        "mirror": row.mirror,
         "lent_to": row.lent_to,
     }
     edit = Edit(ctx, current, row, labels={**LABELS, "lent_to": gettext_lazy("Lent to")})

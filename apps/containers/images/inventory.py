@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from apps.containers.mirror_pulls import digests_by_image, forget_images
 from apps.containers.models import HostImage, ImageInventory
 from apps.control.queue import enqueue
 from apps.core.events import row_changed
@@ -71,7 +72,8 @@ def take_inventory(host: Host) -> None:
 
 def _save(host: Host, listing: Sequence[EngineImage], containers: Sequence[EngineContainer]) -> None:
     """Write what differs from the rows: most scans find nothing new."""
-    seen = _observed(listing, containers)
+    forget_images(host.pk, (image.id for image in listing))
+    seen = _observed(listing, containers, digests_by_image([host.pk]))
     with transaction.atomic():
         # One at a time: two that list at once would both create the row of a new image.
         Host.all_objects.select_for_update(no_key=True).get(pk=host.pk)
@@ -108,17 +110,25 @@ def _update(row: HostImage, columns: Mapping[str, Any]) -> bool:
     return changed
 
 
-def _observed(listing: Sequence[EngineImage], containers: Sequence[EngineContainer]) -> dict[str, dict[str, Any]]:
+def _observed(
+    listing: Sequence[EngineImage],
+    containers: Sequence[EngineContainer],
+    mirrored: Mapping[tuple[int, str], Sequence[str]],
+) -> dict[str, dict[str, Any]]:
+    names = {image_id: digests for (_host, image_id), digests in mirrored.items()}
     users: dict[str, list[str]] = defaultdict(list)
     for container in containers:
         users[container.image_id].append(container.id)
     biggest = sorted(listing, key=lambda image: -image.size)[:MAX_IMAGES]
-    return {image.id[:128]: _columns(image, sorted(users.get(image.id, ()))) for image in biggest}
+    return {
+        image.id[:128]: _columns(image, names.get(image.id, ()), sorted(users.get(image.id, ()))) for image in biggest
+    }
 
 
-def _columns(image: EngineImage, users: list[str]) -> dict[str, Any]:
-    tags, digests = _lines(image.tags), _lines(image.digests)
-    first = tags.partition("\n")[0] or digests.partition("\n")[0].partition("@")[0]
+def _columns(image: EngineImage, mirrored: Sequence[str], users: list[str]) -> dict[str, Any]:
+    """What is kept of an image; `mirrored` are the digests that the engine does not know it by in its registry."""
+    tags, digests = _lines(image.tags), _lines({*image.digests, *mirrored})
+    first = tags.partition("\n")[0] or (_lines(mirrored) or digests).partition("\n")[0].partition("@")[0]
     return {
         "name": first[:512],
         "tags": tags,
@@ -130,7 +140,7 @@ def _columns(image: EngineImage, users: list[str]) -> dict[str, Any]:
     }
 
 
-def _lines(names: Sequence[str]) -> str:
+def _lines(names: Iterable[str]) -> str:
     return "\n".join(sorted(strip_unstorable(name).replace("\n", "") for name in names))
 
 

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from apps.core import read_budgets
 from apps.drivers.api_versions import require_known_keys
 from apps.drivers.base import (
+    PULL_IDLE_TIMEOUT,
     CreateRequest,
     Endpoint,
     EngineConflict,
@@ -48,7 +49,6 @@ from apps.drivers.image_values import ImageDetails
 
 _MAX_WORKING = 4  # more at once only slow each other down: making and starting containers is the engine's CPU time
 _MAX_WAITING = 12  # stopping is mostly waiting for the container, and must not keep others from starting
-_PULL_IDLE_TIMEOUT = 300.0
 _LOG_IDLE_TIMEOUT = 30.0
 _STATS_IDLE_TIMEOUT = 15.0
 
@@ -166,10 +166,17 @@ class DockerDriver(DockerVolumeCalls, DockerExecCalls):
         except EngineNotFound:
             return None
 
-    def pull(self, image: str, auth: Mapping[str, str] | None = None, *, platform: str = "") -> Iterator[PullProgress]:
+    def pull(
+        self,
+        image: str,
+        auth: Mapping[str, str] | None = None,
+        *,
+        platform: str = "",
+        idle_timeout: float = PULL_IDLE_TIMEOUT,
+    ) -> Iterator[PullProgress]:
         """Pull an image, yielding progress at most a few times a second."""
         path = f"/images/create?{pull.pull_query(image, platform)}"
-        options = {"budget": read_budgets.ENGINE_PULL, "idle_timeout": _PULL_IDLE_TIMEOUT}
+        options = {"budget": read_budgets.ENGINE_PULL, "idle_timeout": idle_timeout}
         reply = self._request("POST", path, headers=pull.auth_header(auth), **options)
         try:
             with reply.as_engine_errors():

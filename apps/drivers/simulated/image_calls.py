@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 
-from apps.drivers.base import EngineError, EngineImage, PullProgress, Stream
+from apps.drivers.base import PULL_IDLE_TIMEOUT, EngineError, EngineImage, PullProgress, Stream
 from apps.drivers.docker.errors import error_from_response
 from apps.drivers.docker.parsing import parse_image, parse_image_details
 from apps.drivers.image_builds import BuildRequest, BuildStream
@@ -80,7 +80,14 @@ class SimulatedImageCalls:
             raise error_from_response(error.status, str(error)) from None
         yield from steps
 
-    def pull(self, image: str, auth: Mapping[str, str] | None = None, *, platform: str = "") -> Iterator[PullProgress]:
+    def pull(
+        self,
+        image: str,
+        auth: Mapping[str, str] | None = None,
+        *,
+        platform: str = "",
+        idle_timeout: float = PULL_IDLE_TIMEOUT,  # noqa: ARG002 - no simulated registry is silent
+    ) -> Iterator[PullProgress]:
         """Pull an image that `registry` has, in a few steps."""
         self._begin_call("pull")
         if not self._has_image(image):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from apps.containers.built_images import builder_of
+from apps.containers.mirror_pulls import digests_by_image
 from apps.containers.models import Container
 from apps.drivers.base import EngineError
 from apps.hosts.models import Host
@@ -130,6 +131,7 @@ def _ask_engines(places: Iterable[Place], now: datetime) -> dict[Place, list[str
     for host, image_id in places:
         by_host[host].add(image_id)
     deadline, found = time.monotonic() + MAX_ASKING, dict[Place, list[str]]()
+    mirrored = digests_by_image(by_host) if by_host else {}
     for host in Host.all_objects.filter(pk__in=by_host, removed=None, lost_at=None).order_by("seen_at", "pk"):
         if time.monotonic() > deadline:
             break
@@ -138,7 +140,9 @@ def _ask_engines(places: Iterable[Place], now: datetime) -> dict[Place, list[str
         except EngineError as error:
             log.info("the images of %s: %s", host, error)
             continue
-        found |= {(host.pk, each): images.get(each, []) for each in by_host[host.pk]}
+        found |= {
+            (host.pk, each): [*images.get(each, []), *mirrored.get((host.pk, each), [])] for each in by_host[host.pk]
+        }
     rows = [HostImageDigests(host_id=key[0], image_id=key[1], digests=each, seen_at=now) for key, each in found.items()]
     HostImageDigests.objects.bulk_create(
         rows,

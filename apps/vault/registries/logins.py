@@ -28,6 +28,11 @@ class RegistryLogin:
         return account | ({"email": self.email} if self.email else {})
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is no account in it: then registries are asked without one."""
+        return not (self.username or self.password)
+
+    @property
     def title(self) -> str:
         """The registry as people call it."""
         return title_of(self.domain)

@@ -19,13 +19,18 @@ _PRESENT = Q(desired__in=("active", "inactive"))
 
 
 class Registry(TenantRow):
-    """A registry that an environment pulls from; `domain` is the one name of its address in all spellings."""
+    """A registry that an environment pulls from; `domain` is the one name of its address in all spellings.
+
+    `mirror` is where its images are pulled from first, as `mirrors.parse_mirror` writes it, since `mirror_changed_at`.
+    """
 
     KIND = "registry"
     LIFECYCLE = REGISTRY
 
     server_address = models.CharField(max_length=255)
     domain = models.CharField(max_length=255)
+    mirror = models.CharField(max_length=255, blank=True)
+    mirror_changed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("id",)
@@ -78,7 +83,8 @@ class RegistryCredential(TenantRow):
 class SharedRegistry(Managed):
     """A registry with an account that administrators lend to environments, which never see its secret.
 
-    `lent_to` are the numbers of these environments, None for all. A credential of an environment's own goes first.
+    `lent_to` are the numbers of these environments, None for all. A credential of an environment's own goes first, as
+    does a mirror of its own; `mirror` is as in `Registry`.
     """
 
     KIND = "sharedRegistry"
@@ -91,6 +97,8 @@ class SharedRegistry(Managed):
     email = models.CharField(max_length=255, blank=True)
     lent_to = models.JSONField(null=True, blank=True)
     changed_at = models.DateTimeField(default=timezone.now)
+    mirror = models.CharField(max_length=255, blank=True)
+    mirror_changed_at = models.DateTimeField(null=True, blank=True)
 
     objects = models.Manager()
     all_objects: ClassVar[models.Manager[Any]] = models.Manager()

@@ -15,8 +15,10 @@ from apps.core.fields import text
 from apps.core.unique import unique_or
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
-from apps.vault.registries.addresses import RegistryAddress, parse_address
+from apps.vault.registries.addresses import RegistryAddress, parse_address, title_of
+from apps.vault.registries.mirrors import mirror_domain, parse_mirror
 from apps.vault.registries.models import Registry, RegistryCredential, SharedRegistry
+from apps.vault.registries.selectors import shared_registries_for
 
 # By its name in PostgreSQL, by its last column in SQLite.
 ADDRESS_ONCE = ("registry_address_once", "vault_registry.domain")
@@ -43,24 +45,74 @@ class ServerAddressUsed(Invalid):
 
 
 def registry_create(
-    *, actor: Actor, environment: Environment, server_address: str, name: str = "", description: str = ""
+    *,
+    actor: Actor,
+    environment: Environment,
+    server_address: str,
+    mirror: str = "",
+    name: str = "",
+    description: str = "",
 ) -> Registry:
-    """A new registry. Raises `Invalid` (`ServerAddressUsed`: it is there already), `Forbidden`."""
+    """A new registry, pulled from through `mirror` if one is given.
+
+    Raises `Invalid` (`ServerAddressUsed`: it is there already), `Forbidden`.
+    """
     address = parse_address("serverAddress", server_address)
     used = ServerAddressUsed(address)
     if Registry.all_objects.filter(environment=environment, domain=address.domain, desired__in=PRESENT).exists():
         raise used
     texts = {"name": name, "description": description}
-    row = Registry(environment=environment, server_address=address.text, domain=address.domain, **texts)
+    columns = _check_mirror({"mirror": mirror}, address.domain, environment.pk)
+    row = Registry(environment=environment, server_address=address.text, domain=address.domain, **columns, **texts)
     with unique_or(used, *ADDRESS_ONCE):
-        create(row, actor=actor, request={"serverAddress": address.text, **texts})
+        create(row, actor=actor, request={"serverAddress": address.text, **describe_account(columns), **texts})
     return row
 
 
 def registry_update(row: Registry, *, actor: Actor, **changes: str) -> Registry:
-    """Change name and description; a registry at another address is another registry."""
-    request_change(row, "update", actor=actor, changes=changes, request=changes)
+    """Change mirror, name and description; a registry at another address is another registry. Raises `Invalid`."""
+    columns = _check_mirror(changes, row.domain, row.environment_id, row.mirror)
+    require_current(row, {name: columns[name] for name in changes})
+    row.based_on = None
+    request_change(row, "update", actor=actor, changes=columns, request=describe_account(columns))
     return row
+
+
+def _check_mirror(changes: Mapping[str, Any], domain: str, environment_id: int, before: str = "") -> dict[str, Any]:
+    """The changes with the checked mirror, against the registries that the environment has or is lent."""
+    if "mirror" not in changes:
+        return dict(changes)
+    own = Registry.all_objects.filter(environment=environment_id, desired__in=PRESENT).exclude(domain=domain)
+    mirrors = {row.domain: row.mirror for row in shared_registries_for(environment_id) if row.domain != domain}
+    return mirror_changes(changes, domain, {**mirrors, **dict(own.values_list("domain", "mirror"))}, before)
+
+
+def mirror_changes(
+    changes: Mapping[str, Any], domain: str, mirrors: Mapping[str, str], before: str = ""
+) -> dict[str, Any]:
+    """The changes with the checked mirror of `domain`, and the time of its change; `mirrors` are those of the others.
+
+    Raises `Invalid` for what is no address, for the registry itself, and for a chain: mirrors are not followed.
+    """
+    found = dict(changes)
+    if "mirror" not in found:
+        return found
+    mirror = found["mirror"] = parse_mirror("mirror", found["mirror"], domain)
+    if mirror == before:
+        return found
+    if mirror and (next_one := mirrors.get(mirror_domain(mirror))):
+        here = title_of(mirror_domain(mirror))
+        raise _chain(f"{here} has the mirror {next_one} itself", "name that one here, or take it away there")
+    users = sorted(other for other, its in mirrors.items() if mirror_domain(its) == domain)
+    if mirror and users:
+        first = title_of(users[0])
+        raise _chain(f"{title_of(domain)} is the mirror of {first}", f"give {first} another one first")
+    found["mirror_changed_at"] = timezone.now()
+    return found
+
+
+def _chain(reason: str, remedy: str) -> Invalid:
+    return Invalid("mirror", "InvalidOption", f"mirror: {reason}, and mirrors are not followed; {remedy}.")
 
 
 def registry_act(row: Registry, action: str, *, actor: Actor | None) -> Registry:
@@ -90,12 +142,15 @@ def registry_add(
     public_value: str = "",
     secret_value: str = "",
     email: str = "",
+    mirror: str = "",
     name: str = "",
 ) -> Registry:
     """A registry with its credential if one is given, both or neither."""
     account = {"public_value": public_value, "secret_value": secret_value, "email": email}
     with transaction.atomic():
-        row = registry_create(actor=actor, environment=environment, server_address=server_address, name=name)
+        row = registry_create(
+            actor=actor, environment=environment, server_address=server_address, mirror=mirror, name=name
+        )
         if public_value or secret_value:
             registry_credential_create(actor=actor, registry=row, **account)
     return row
@@ -153,7 +208,8 @@ def check_account(account: Mapping[str, object]) -> dict[str, str]:
 
 def describe_account(columns: Mapping[str, Any]) -> dict[str, Any]:
     """What was requested, by the wire's names, for the audit log; which blanks the secret."""
-    return {WIRE_NAMES.get(name, name): value for name, value in columns.items() if name != "changed_at"}
+    hidden = {"changed_at", "mirror_changed_at"}
+    return {WIRE_NAMES.get(name, name): value for name, value in columns.items() if name not in hidden}
 
 
 def account_changes(row: RegistryCredential | SharedRegistry, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,7 +222,8 @@ def account_changes(row: RegistryCredential | SharedRegistry, changes: Mapping[s
     if not account.get("secret_value"):
         account.pop("secret_value", None)
     checked = check_account(account)
-    require_current(row, {name: value for name, value in {**changes, **checked}.items() if name != "secret_value"})
+    hidden = {"secret_value", "mirror_changed_at"}
+    require_current(row, {name: value for name, value in {**changes, **checked}.items() if name not in hidden})
     row.based_on = None
     others = {name: value for name, value in changes.items() if name not in WIRE_NAMES}
     return {**others, **checked, **({"changed_at": timezone.now()} if checked else {})}

@@ -19,6 +19,7 @@ from apps.vault.registries.services import (
     account_changes,
     check_account,
     describe_account,
+    mirror_changes,
 )
 
 SHARED_ONCE = ("shared_registry_address_once", "vault_sharedregistry.domain")
@@ -32,10 +33,14 @@ def shared_registry_create(
     secret_value: str,
     email: str = "",
     lent_to: Collection[int] | None = None,
+    mirror: str = "",
     name: str = "",
     description: str = "",
 ) -> SharedRegistry:
-    """A registry with its account, lent to the environments `lent_to`, None for all. For administrators."""
+    """A registry with its account and mirror, lent to the environments `lent_to`, None for all. For administrators.
+
+    Raises `Forbidden`, `Invalid`.
+    """
     allowed = can(actor, "admin", None)
     if not allowed:
         raise Forbidden(allowed.reason)
@@ -46,18 +51,20 @@ def shared_registry_create(
     account = check_account({"public_value": public_value, "secret_value": secret_value, "email": email})
     texts = {"name": name, "description": description}
     lent = _check_environments(lent_to)
-    row = SharedRegistry(server_address=address.text, domain=address.domain, lent_to=lent, **account, **texts)
-    request = {"serverAddress": address.text, **_describe({**account, **texts, "lent_to": lent})}
+    columns = {**account, **texts, "lent_to": lent, **mirror_changes({"mirror": mirror}, address.domain, _mirrors())}
+    row = SharedRegistry(server_address=address.text, domain=address.domain, **columns)
+    request = {"serverAddress": address.text, **_describe(columns)}
     with unique_or(used, *SHARED_ONCE):
         create(row, actor=actor, request=request)
     return row
 
 
 def shared_registry_update(row: SharedRegistry, *, actor: Actor, **changes: Any) -> SharedRegistry:
-    """Change the account, to whom it is lent, name or description; an empty secret keeps the one that is there."""
+    """Change the account, to whom it is lent, mirror, name or description; an empty secret keeps the one there is."""
     if "lent_to" in changes:
         changes["lent_to"] = _check_environments(changes["lent_to"])
-    columns = account_changes(row, changes)
+    mirrors = {domain: mirror for domain, mirror in _mirrors().items() if domain != row.domain}
+    columns = account_changes(row, mirror_changes(changes, row.domain, mirrors, row.mirror))
     request_change(row, "update", actor=actor, changes=columns, request=_describe(columns))
     return row
 
@@ -68,6 +75,11 @@ def shared_registry_act(row: SharedRegistry, action: str, *, actor: Actor) -> Sh
     with unique_or(ServerAddressUsed(parse_address("serverAddress", row.server_address)), *SHARED_ONCE):
         request_change(row, action, actor=actor, changes=cleared)
     return row
+
+
+def _mirrors() -> dict[str, str]:
+    """The mirrors of the lent registries, by domain; environments may have others of their own, which go first."""
+    return dict(SharedRegistry.objects.filter(desired__in=PRESENT).values_list("domain", "mirror"))
 
 
 def _check_environments(keys: Collection[int] | None) -> list[int] | None:
