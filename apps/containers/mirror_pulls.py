@@ -24,7 +24,7 @@ MIRROR_SILENCE = 60.0
 UNTAG = "untag"
 """In the status of a pull: the mirror's name of the image, which the engine did not have before."""
 _MAX_WORDS = 500
-_MAX_FORGOTTEN = 500
+_MAX_PRUNED = 500
 _SETTLED = timedelta(minutes=10)  # a listing of images may be older than a pull that has just ended
 
 log = logging.getLogger(__name__)
@@ -154,13 +154,13 @@ def engine_reference(host_id: int | None, image: str) -> str:
     return found or image
 
 
-def forget_images(host_id: int, present: Iterable[str]) -> None:
-    """Forget what is known of images that are not on the host any more; not of what came just now."""
+def prune_mirrored_images(host_id: int, present: Iterable[str]) -> None:
+    """Remove the rows of images that are not on the host any more; not of what came just now."""
     there = set(present)
     old = MirroredImage.objects.filter(host=host_id, created__lt=timezone.now() - _SETTLED)
     gone = [key for key, image_id in old.values_list("pk", "image_id") if image_id not in there]
     if gone:
-        MirroredImage.objects.filter(pk__in=gone[:_MAX_FORGOTTEN]).delete()
+        MirroredImage.objects.filter(pk__in=gone[:_MAX_PRUNED]).delete()
 
 
 def digests_by_image(host_ids: Iterable[int]) -> dict[tuple[int, str], list[str]]:

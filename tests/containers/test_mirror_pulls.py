@@ -14,7 +14,7 @@ from apps.containers import mirror_pulls
 from apps.containers.image_pulls import image_pull, tasks_of
 from apps.containers.images.inventory import take_inventory
 from apps.containers.launch.config import LaunchConfig
-from apps.containers.mirror_pulls import digests_by_image, engine_reference, forget_images
+from apps.containers.mirror_pulls import digests_by_image, engine_reference, prune_mirrored_images
 from apps.containers.models import Container, HostImage, MirroredImage, Pull
 from apps.containers.pull_failures import classify_pull_failure
 from apps.containers.services import container_create
@@ -315,12 +315,12 @@ def test_the_portal_s_own_images_come_through_mirrors_of_administrators_only(
     assert found.is_lent
 
 
-def test_what_left_the_host_is_forgotten_but_not_what_came_just_now(launch: Any, host: Host):
+def test_what_left_the_host_is_pruned_but_not_what_came_just_now(launch: Any, host: Host):
     launch()
-    forget_images(host.pk, [])
+    prune_mirrored_images(host.pk, [])
     assert MirroredImage.objects.exists()
     MirroredImage.objects.update(created=host.created - mirror_pulls._SETTLED * 2)
-    forget_images(host.pk, [MirroredImage.objects.get().image_id])
+    prune_mirrored_images(host.pk, [MirroredImage.objects.get().image_id])
     assert MirroredImage.objects.exists()
-    forget_images(host.pk, [])
+    prune_mirrored_images(host.pk, [])
     assert not MirroredImage.objects.exists()

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from apps.containers.mirror_pulls import digests_by_image, forget_images
+from apps.containers.mirror_pulls import digests_by_image, prune_mirrored_images
 from apps.containers.models import HostImage, ImageInventory
 from apps.control.queue import enqueue
 from apps.core.events import row_changed
@@ -72,7 +72,7 @@ def take_inventory(host: Host) -> None:
 
 def _save(host: Host, listing: Sequence[EngineImage], containers: Sequence[EngineContainer]) -> None:
     """Write what differs from the rows: most scans find nothing new."""
-    forget_images(host.pk, (image.id for image in listing))
+    prune_mirrored_images(host.pk, (image.id for image in listing))
     seen = _observed(listing, containers, digests_by_image([host.pk]))
     with transaction.atomic():
         # One at a time: two that list at once would both create the row of a new image.

@@ -35,7 +35,7 @@ def check_images(now: datetime | None = None, random: Random | None = None) -> i
     running.learn_digests(now)
     keys = {use.key: _tag_key(use, accounts) for use in running.uses}
     _follow_tags({key for key in keys.values() if key is not None}, accounts, now)
-    asked = RegistryQuestions(now, interval, random or Random(), accounts.lent_domains).ask_all()  # noqa: S311 - jitter
+    asked = RegistryQuestions(now, interval, random or Random(), accounts).ask_all()  # noqa: S311 - jitter
     tags = {_key_of(tag): tag for tag in RegistryTag.objects.all()}
     holds = {(row.domain, row.account): row.reason for row in RegistryHold.objects.filter(until__gt=now)}
     found = []

@@ -18,6 +18,7 @@ class RegistryTag(models.Model):
     tenant's password opens is shown to nobody else. `digest` is what the tag means since `digest_since`; `etag` goes
     with the next question. `next_at` is when it is asked for again, `requested_at` when a person wants it sooner.
     Of a question without an answer, `problem` is the kind, `message` the reason, `failures` how many in a row.
+    `mirror` is the address of the mirror that said the digest; empty: the registry itself.
     """
 
     domain = models.CharField(max_length=255)
@@ -33,6 +34,7 @@ class RegistryTag(models.Model):
     failures = models.PositiveIntegerField(default=0)
     problem = models.CharField(max_length=16, blank=True)
     message = models.CharField(max_length=400, blank=True)
+    mirror = models.CharField(max_length=255, blank=True)
 
     class Meta:
         ordering = ("id",)

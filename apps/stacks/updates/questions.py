@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 
@@ -16,18 +16,20 @@ from django.db.models import F, Q
 
 from apps.core.defaults import setting
 from apps.stacks.updates import registry_client
-from apps.stacks.updates.accounts import login_of
+from apps.stacks.updates.accounts import RegistryAccounts, login_of
 from apps.stacks.updates.image_names import ImageTag
 from apps.stacks.updates.models import RegistryHold, RegistryTag
 from apps.stacks.updates.pacing import pause_delay, retry_delay, share_of_round
 from apps.stacks.updates.reachable import endpoint_of, read_trusted
 from apps.stacks.updates.registry_client import ManifestAnswer, RegistryClient
+from apps.vault.registries.mirrors import mirror_domain
 
 log = logging.getLogger(__name__)
 
 PERIOD = timedelta(seconds=30)  # of the job
 MAX_ASKING = 20.0  # seconds of one run
 _CLAIM = timedelta(minutes=5)
+_MAX_REASON = 400
 _FAILED = frozenset({registry_client.MISSING, registry_client.REFUSED, registry_client.INVALID})
 
 
@@ -38,7 +40,7 @@ class RegistryQuestions:
     now: datetime
     interval: timedelta
     random: Random
-    lent_domains: set[str] = field(default_factory=set)
+    accounts: RegistryAccounts
 
     def ask_all(self) -> int:
         """Ask; return how many tags were asked for."""
@@ -51,7 +53,7 @@ class RegistryQuestions:
             is_requested = tag.requested_at is not None
             if time.monotonic() > deadline or (not is_requested and left <= 0):
                 break
-            if self._is_held(tag):
+            if self._is_held(tag.domain, tag.account) and not self._may_ask_mirror(tag):
                 RegistryTag.objects.filter(pk=tag.pk, requested_at__isnull=False).update(requested_at=None)
                 continue
             if self._claim(tag):
@@ -59,8 +61,8 @@ class RegistryQuestions:
                 asked, left = asked + 1, left - (not is_requested)
         return asked
 
-    def _is_held(self, tag: RegistryTag) -> bool:
-        hold = self._holds.get((tag.domain, tag.account))
+    def _is_held(self, domain: str, account: str) -> bool:
+        hold = self._holds.get((domain, account))
         return hold is not None and hold.until is not None and hold.until > self.now
 
     def _claim(self, tag: RegistryTag) -> bool:
@@ -69,13 +71,51 @@ class RegistryQuestions:
         return bool(same.update(next_at=self.now + _CLAIM, requested_at=None))
 
     def _ask(self, tag: RegistryTag) -> None:
-        hold = self._holds.get((tag.domain, tag.account)) or RegistryHold(domain=tag.domain, account=tag.account)
-        wanted = ImageTag(tag.domain, tag.repository, tag.tag)
-        endpoint = endpoint_of(tag.domain, self._trusted, self.lent_domains)
-        client = RegistryClient(endpoint, login_of(tag.account), setting("updates.authority"), self._trusted)
-        answer = client.head(wanted, self.now, tag.etag if tag.digest else "", hold.challenge)
+        """Ask the registry, and where it cannot be reached its mirror."""
+        wanted, mirror = ImageTag(tag.domain, tag.repository, tag.tag), ""
+        if self._is_held(tag.domain, tag.account):
+            reason = self._hold_of(tag.domain, tag.account).reason
+            answer = ManifestAnswer(registry_client.UNREACHABLE, reason=reason)
+        else:
+            answer = self._ask_one(wanted, tag.account, tag.etag if tag.digest else "")
+        if answer.kind == registry_client.UNREACHABLE and self._may_ask_mirror(tag):
+            mirror, answer = self._ask_mirror(tag, wanted, answer)
+        self._keep_answer(tag, self._hold_of(tag.domain, tag.account), answer, mirror)
+
+    def _hold_of(self, domain: str, account: str) -> RegistryHold:
+        return self._holds.get((domain, account)) or RegistryHold(domain=domain, account=account)
+
+    def _ask_one(self, wanted: ImageTag, account: str, etag: str = "") -> ManifestAnswer:
+        hold = self._hold_of(wanted.domain, account)
+        endpoint = endpoint_of(wanted.domain, self._trusted, self.accounts.lent_domains)
+        client = RegistryClient(endpoint, login_of(account), setting("updates.authority"), self._trusted)
+        answer = client.head(wanted, self.now, etag, hold.challenge)
         self._keep_hold(hold, answer)
-        self._keep_answer(tag, hold, answer)
+        return answer
+
+    def _may_ask_mirror(self, tag: RegistryTag) -> bool:
+        """Whether a mirror may say what the tag means: the registry cannot be reached, and never answered.
+
+        A mirror may be behind: once the registry has said a digest, an older one would look like a newer image.
+        """
+        mirror = self.accounts.mirror_of(tag.account)
+        if mirror is None or (tag.digest and not tag.mirror):
+            return False
+        hold = self._holds.get((tag.domain, tag.account))
+        is_limited = hold is not None and self._is_held(tag.domain, tag.account) and not hold.failures
+        return not is_limited and not self._is_held(mirror_domain(mirror.address), mirror.account)
+
+    def _ask_mirror(self, tag: RegistryTag, wanted: ImageTag, before: ManifestAnswer) -> tuple[str, ManifestAnswer]:
+        """The mirror's address and its digest; without one nothing, and why neither of both answered."""
+        mirror = self.accounts.mirror_of(tag.account)
+        if mirror is None:
+            return "", before
+        domain, _slash, path = mirror.address.partition("/")
+        repository = f"{path}/{wanted.repository}" if path else wanted.repository
+        answer = self._ask_one(ImageTag(domain, repository, wanted.tag), mirror.account)
+        if answer.kind == registry_client.FOUND:
+            return mirror.address, replace(answer, etag="")
+        return "", replace(before, reason=f"{before.reason} Its mirror: {answer.reason}"[:_MAX_REASON])
 
     def _keep_hold(self, hold: RegistryHold, answer: ManifestAnswer) -> None:
         before = (hold.until, hold.reason, hold.failures, hold.challenge)
@@ -94,7 +134,7 @@ class RegistryQuestions:
             domain=hold.domain, account=hold.account, defaults=kept
         )
 
-    def _keep_answer(self, tag: RegistryTag, hold: RegistryHold, answer: ManifestAnswer) -> None:
+    def _keep_answer(self, tag: RegistryTag, hold: RegistryHold, answer: ManifestAnswer, mirror: str) -> None:
         tag.checked_at, tag.next_at = self.now, self.now + self.interval
         if answer.kind in {registry_client.FOUND, registry_client.UNCHANGED}:
             tag.failures, tag.problem, tag.message = 0, "", ""
@@ -103,7 +143,7 @@ class RegistryQuestions:
         if answer.kind == registry_client.FOUND:
             if answer.digest != tag.digest:
                 tag.digest, tag.digest_since = answer.digest, self.now
-            tag.etag = answer.etag
+            tag.etag, tag.mirror = answer.etag, mirror
         elif answer.kind in _FAILED:
             tag.failures += 1
             tag.next_at = self.now + retry_delay(tag.failures, self.interval, self.random)
