@@ -179,3 +179,44 @@ def test_administrators_lend_registries(
     root.post(remove, headers=HTMX)
     run_loop()
     assert not SharedRegistry.objects.filter(removed=None).exists()
+
+
+def test_a_mirror_is_typed_shown_changed_and_refused_at_its_field(
+    bob: Client, at: Any, engine: SimulatedDriver, run_loop: Callable[[], None]
+):
+    nobody = {"publicValue": "", "secretValue": ""}
+    refused = bob.post(at("registry-new"), _form(mirror="quay.io", **nobody), headers=HTMX)
+    assert refused.status_code == 422
+    assert "quay.io is the registry itself" in _text(refused)
+    assert not Registry.all_objects.exists()
+    added = bob.post(at("registry-new"), _form(mirror="https://mirror.example.org:5000", **nobody), headers=HTMX)
+    assert added["HX-Redirect"] == at("registries")
+    run_loop()
+    assert "mirror: mirror.example.org:5000" in _text(bob.get(at("registries")))
+    row = Registry.all_objects.get()
+    address = at("registry-edit", pk=row.pk)
+    assert 'value="mirror.example.org:5000"' in _text(bob.get(address))
+    sent = {**nobody, "email": "", "name": "", "description": "", "mirror": "Not a mirror"}
+    refused = bob.post(address, sent, headers=HTMX)
+    assert (refused.status_code, "mirror" in refused.context["errors"]) == (422, True)
+    assert bob.post(address, {**sent, "mirror": "harbor.example.org/quay"}, headers=HTMX).status_code == 204
+    row.refresh_from_db()
+    assert row.mirror == "harbor.example.org/quay"
+
+
+def test_administrators_give_registries_of_all_environments_a_mirror(
+    browser_as: Callable[[str], Client], bob: Client, at: Any, run_loop: Callable[[], None]
+):
+    root = browser_as("root")
+    form = {"serverAddress": "docker.io", "mirror": "site.example.org", "lending": "all"}
+    assert root.post(reverse("console:shared-registry-new"), form, headers=HTMX).status_code == 204
+    run_loop()
+    row = SharedRegistry.objects.get()
+    assert row.mirror == "site.example.org"
+    assert "mirror: site.example.org" in _text(root.get(reverse("console:shared-registries")))
+    assert "mirror: site.example.org" in _text(bob.get(at("registries")))
+    edit = reverse("console:shared-registry-edit", kwargs={"pk": row.pk})
+    assert root.post(edit, {"mirror": "docker.io", "lending": "all"}, headers=HTMX).status_code == 422
+    assert root.post(edit, {"mirror": "", "lending": "all"}, headers=HTMX).status_code == 204
+    row.refresh_from_db()
+    assert row.mirror == ""

@@ -127,3 +127,34 @@ def test_an_active_registry_is_to_be_deactivated_first(api: ApiClient):
     answer = api.delete(f"registries/{made['id']}")
     assert answer.status == 405
     assert answer["message"].endswith("Deactivate it first.")
+
+
+def test_a_mirror_is_written_read_and_refused_at_its_field(api: ApiClient):
+    made = api.post("registries", {"serverAddress": "docker.io", "mirror": "https://Mirror.example.org:5000/hub"})
+    assert (made.status, made["mirror"]) == (201, "mirror.example.org:5000/hub")
+    run_until_idle()
+    address = f"registries/{made['id']}"
+    for bad in ("mirror", "docker.io", "index.docker.io/x", "a.example.org/A", "a.example.org:0", "a b.example.org"):
+        refused = api.put(address, {"mirror": bad})
+        assert (refused.status, refused["fieldName"]) == (422, "mirror"), refused.body
+    assert api.put(address, {"mirror": 5}).status == 422
+    assert api.put(address, {"mirror": "x" * 300})["code"] == "MaxLengthExceeded"
+    chain = api.post("registries", {"serverAddress": "mirror.example.org:5000", "mirror": "quay.io"})
+    assert (chain.status, chain["fieldName"]) == (422, "mirror")
+    assert "mirrors are not followed" in chain["message"]
+    assert api.get(address)["mirror"] == "mirror.example.org:5000/hub"
+    assert len(api.get("registries").body["data"]) == 1
+    assert api.put(address, {"mirror": ""}).status == 200
+    run_until_idle()
+    assert not api.get(address)["mirror"]
+    assert [each for each in AuditEntry.all_objects.all() if "Mirror" in str(each.request)] == []
+
+
+def test_administrators_give_mirrors_without_an_account(api_of: Callable[[str], ApiClient]):
+    root = api_of("root")
+    made = root.post("sharedregistries", {"serverAddress": "docker.io", "mirror": "site.example.org"})
+    assert (made.status, made["mirror"]) == (201, "site.example.org")
+    run_until_idle()
+    refused = root.put(f"sharedregistries/{made['id']}", {"mirror": "docker.io"})
+    assert (refused.status, refused["fieldName"]) == (422, "mirror")
+    assert root.put(f"sharedregistries/{made['id']}", {"mirror": "other.example.org"})["mirror"]
