@@ -17,7 +17,8 @@ from corral_cli.waiting import Waiter
 class PullingPortal:
     """Answers a request for a pull, and each look at it, with the next of its statuses."""
 
-    def __init__(self, *statuses: dict[str, str]) -> None:
+    def __init__(self, *statuses: dict[str, str], message: str = "") -> None:
+        self._message = message
         self._statuses = list(statuses)
         self.requests: list[Any] = []
 
@@ -38,11 +39,14 @@ class PullingPortal:
             "status": status,
             "state": "activating" if is_under_way else "active",
             "transitioning": "yes" if is_under_way else "no",
+            "transitioningMessage": "0 of 2 hosts done" if is_under_way else self._message or None,
         }
 
 
-def pull(*statuses: dict[str, str], only_present: bool = False) -> tuple[list[str], PullingPortal, CliError | None]:
-    portal: Any = PullingPortal(*statuses)
+def pull(
+    *statuses: dict[str, str], only_present: bool = False, message: str = ""
+) -> tuple[list[str], PullingPortal, CliError | None]:
+    portal: Any = PullingPortal(*statuses, message=message)
     err = io.StringIO()
     terminal = UserTerminal(io.StringIO(), err, io.StringIO(), {}, sleep=lambda _seconds: None, now=lambda: 0.0)
     log = ComposeLog(terminal, "shop")
@@ -102,3 +106,17 @@ def test_what_a_host_says_does_not_steer_the_terminal(status: str):
     said, _portal, error = pull({"h1": status})
     assert error is not None
     assert all(line.isprintable() for line in said)
+
+
+def test_what_a_mirror_did_is_said_in_the_end():
+    said, _portal, error = pull(
+        {"h1": "Pulling", "h2": "Done"},
+        {"h1": "Done", "h2": "Done"},
+        message="h1: Pulled from the mirror m.test.\nh2: Pulled from Docker Hub: the mirror m.test failed.",
+    )
+    assert error is None
+    assert said[-3:] == [
+        "h1: Pulled from the mirror m.test.",
+        "h2: Pulled from Docker Hub: the mirror m.test failed.",
+        "Finished pulling web:1",
+    ]

@@ -76,6 +76,13 @@ def test_what_is_no_other_registry_s_address_is_refused_at_its_field(typed: Any)
     assert refused.value.field == "mirror"
 
 
+def test_an_account_in_an_address_is_refused_without_being_repeated():
+    with pytest.raises(Invalid, match="add the mirror as a registry of its own") as refused:
+        parse_mirror("mirror", f"https://robot:{SECRET}@mirror.example.org", "quay.io")
+    assert SECRET not in str(refused.value)
+    assert SECRET not in refused.value.message
+
+
 def _settled(row: Any) -> Any:
     reconcile_until_idle()
     return type(row).all_objects.get(pk=row.pk)

@@ -48,6 +48,12 @@ def parse_mirror(field: str, value: object, domain: str) -> str:
         return ""
     if len(text) > MAX_ADDRESS:
         raise Invalid(field, "MaxLengthExceeded", f"{field} has at most {MAX_ADDRESS} characters.")
+    if "@" in text:  # and not a word of what stands there, which may be a password
+        raise Invalid(
+            field,
+            "InvalidFormat",
+            f"{field}: an address has no account in it; add the mirror as a registry of its own, with its account.",
+        )
     address, _slash, path = _SCHEME.sub("", text, count=1).partition("/")
     found = parse_address(field, address).domain
     path = path.strip("/")
