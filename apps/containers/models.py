@@ -216,11 +216,12 @@ class HostPolicy(models.Model):
 
 
 class Pull(TenantRow):
-    """One image on its way to one host; `status` holds `percent`, and `from` while another host sends it.
+    """One image on its way to one host.
 
-    `platform` is the one that it is for, empty for the host's own. `source` is the host that a person wants it copied
-    from; without one a registry is asked first. Observed: `sender`
-    is the host that is sending it just now, which sends to one host at a time.
+    `status` holds `percent`, `from` while another host sends it, and `mirror_failed` where the image came from its
+    registry though a mirror was to have it. `platform` is the one that it is for, empty for the host's own. `source` is
+    the host that a person wants it copied from; without one a registry is asked first. Observed: `sender` is the host
+    that is sending it just now, which sends to one host at a time.
     """
 
     KIND = "pull"

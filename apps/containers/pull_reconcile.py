@@ -107,7 +107,10 @@ def _pull_from_registry(row: Pull) -> ReconcileResult:
         others = () if row.platform else _other_hosts(row)
         holder = next((host for host in others if _find_image_on(host, row.image)), None)
         return _copy_from_host(row, holder, reason) if holder else _failed_result(reason)
-    return _pulled_result(mirror_failure and f"Pulled from {title_of(domain_of_image(row.image))}: {mirror_failure}")
+    if not mirror_failure:
+        return _pulled_result()
+    origin = title_of(domain_of_image(row.image))
+    return _pulled_result(f"Pulled from {origin}: {mirror_failure}", mirror_failed=True)
 
 
 def _try_mirror(row: Pull, mirror: Mirror) -> str:
@@ -152,9 +155,9 @@ def _report_progress(row: Pull, percent: int, text: str, sender: str = "", **mor
     row_changed(row.environment_id, "pull", row.pk)
 
 
-def _pulled_result(message: str = "") -> ReconcileResult:
+def _pulled_result(message: str = "", **more: bool) -> ReconcileResult:
     ended = {"ended": timezone.now(), "sender": None}
-    return ReconcileResult(state="pulled", message=message, status={"percent": 100}, fields=ended)
+    return ReconcileResult(state="pulled", message=message, status={"percent": 100, **more}, fields=ended)
 
 
 def _failed_result(reason: str) -> ReconcileResult:

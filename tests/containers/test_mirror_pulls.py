@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.containers import mirror_pulls
 from apps.containers.image_pulls import image_pull, tasks_of
 from apps.containers.images.inventory import take_inventory
+from apps.containers.images.selectors import image_activity
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.mirror_pulls import digests_by_image, engine_reference, prune_mirrored_images
 from apps.containers.models import Container, HostImage, MirroredImage, Pull
@@ -95,6 +96,7 @@ def test_a_container_s_image_comes_from_the_mirror_under_the_name_that_was_asked
     assert IMAGE in _names(sim)
     assert MIRRORED not in _names(sim)
     assert row.image == IMAGE
+    assert image_activity(row.environment_id).pulls == ()
     assert _the_pull().message == f"Pulled from the mirror {MIRROR}."
     assert f"web:1 came from the mirror {MIRROR}" in _lines()
 
@@ -135,6 +137,7 @@ def test_what_the_mirror_does_not_have_comes_from_the_registry_and_that_is_said(
     )
     assert f"The mirror {MIRROR} failed: There is no such repository" in _lines()
     assert "web:1 is pulled from Docker Hub instead." in _lines()
+    assert [each.image for each in image_activity(_the_pull().environment_id).pulls] == [IMAGE]
 
 
 def test_a_wrong_password_at_the_mirror_is_said_without_it(

@@ -180,7 +180,10 @@ def _is_own_image(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ImageActivity:
-    """What is happening to the images of hosts: `pulls` on their way or failed, `removals` that run or just ended."""
+    """What is happening to the images of hosts: `removals` that run or just ended, and `pulls`.
+
+    Those are on their way or failed, or have just ended without the mirror that they should have come from.
+    """
 
     pulls: tuple[Pull, ...]
     removals: tuple[ImageRemoval, ...]
@@ -188,9 +191,12 @@ class ImageActivity:
 
 def image_activity(environment_id: int, host_id: int | None = None) -> ImageActivity:
     """Of an environment, or of one of its hosts; two queries."""
-    pulls = Pull.objects.within([environment_id]).exclude(state="pulled")
+    recent = timezone.now() - SHOWN_AFTERWARDS
+    pulls = Pull.objects.within([environment_id]).filter(
+        ~Q(state="pulled") | Q(status__mirror_failed=True, ended__gt=recent)
+    )
     removals = ImageRemoval.objects.within([environment_id]).filter(
-        Q(ended=None, desired="finished") | Q(ended__gt=timezone.now() - SHOWN_AFTERWARDS)
+        Q(ended=None, desired="finished") | Q(ended__gt=recent)
     )
     if host_id is not None:
         pulls = pulls.filter(Q(host=host_id) | Q(source=host_id) | Q(sender=host_id))
