@@ -72,9 +72,16 @@ def test_a_launch_field_without_its_key_is_at_its_default(name: str) -> None:
     assert name in {each.field for each in change.differences}
 
 
+def test_without_its_key_a_container_has_not_the_name_of_its_host() -> None:
+    change = change_of(("web: {image: a, uts: host}\n", ""), ("web: {image: a}\n", ""))
+    assert change.after is not None
+    assert (change.what, change.after.unit.primary.uts) == ("upgrade", None)
+    assert [each.field for each in change.differences] == ["uts"]
+
+
 def test_each_launch_field_that_a_file_can_say_is_tried() -> None:
     said = {each.name for each in LAUNCH_FIELDS if each.compose}
-    elsewhere = {"healthCheck", "dataVolumesFromLaunchConfigs"}  # below, and in files with sidekicks
+    elsewhere = {"healthCheck", "dataVolumesFromLaunchConfigs", "uts"}  # below, and in files with sidekicks
     assert said - FULL.keys() == elsewhere
 
 
