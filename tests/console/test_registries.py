@@ -202,6 +202,7 @@ def test_a_mirror_is_typed_shown_changed_and_refused_at_its_field(
     assert bob.post(address, {**sent, "mirror": "harbor.example.org/quay"}, headers=HTMX).status_code == 204
     row.refresh_from_db()
     assert row.mirror == "harbor.example.org/quay"
+    assert "Its mirror: images are pulled from the registry itself." in _text(bob.get(at("registry-remove", pk=row.pk)))
 
 
 def test_administrators_give_registries_of_all_environments_a_mirror(

@@ -162,6 +162,16 @@ def test_a_mirror_of_the_environment_s_own_goes_before_the_administrators(lab: E
     assert mirror_for_image(lab.pk, "nginx") is None
 
 
+def test_a_mirror_that_is_lent_makes_no_chain_with_one_of_the_environment_s_own(lab: Environment, actor_of: Any):
+    bob, nobody = actor_of("bob"), dict[str, Any](public_value="", secret_value="")
+    shared_registry_create(actor=actor_of("root"), server_address="docker.io", mirror="site.example.org", **nobody)
+    registry_create(actor=bob, environment=lab, server_address="docker.io")
+    with pytest.raises(Invalid, match="Docker Hub has the mirror site"):
+        registry_create(actor=bob, environment=lab, server_address="quay.io", mirror="docker.io")
+    with pytest.raises(Invalid, match="is the mirror of Docker Hub"):
+        registry_create(actor=bob, environment=lab, server_address="site.example.org", mirror="quay.io")
+
+
 def test_lent_registries_have_no_chains_either(people: Any, actor_of: Any):
     root = actor_of("root")
     nobody: dict[str, Any] = {"public_value": "", "secret_value": ""}

@@ -103,6 +103,8 @@ def remove(ctx: RequestContext, pk: int) -> HttpResponse:
     def ask() -> dict[str, Any]:
         used = registry_use(ctx.actor, ctx.env.pk).get(row.domain)
         found: dict[str, Any] = {"kind": _("registry"), "consequences": [_("Its account, with the password.")]}
+        if row.mirror:
+            found["consequences"].append(_("Its mirror: images are pulled from the registry itself."))
         if used is not None:
             text = ngettext(
                 "%(count)d container is made from its images. It runs on, but its image may not be pulled any more:",

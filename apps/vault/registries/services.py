@@ -84,7 +84,8 @@ def _check_mirror(changes: Mapping[str, Any], domain: str, environment_id: int, 
         return dict(changes)
     own = Registry.all_objects.filter(environment=environment_id, desired__in=PRESENT).exclude(domain=domain)
     mirrors = {row.domain: row.mirror for row in shared_registries_for(environment_id) if row.domain != domain}
-    return mirror_changes(changes, domain, {**mirrors, **dict(own.values_list("domain", "mirror"))}, before)
+    mirrors |= {other: mirror for other, mirror in own.values_list("domain", "mirror") if mirror}
+    return mirror_changes(changes, domain, mirrors, before)
 
 
 def mirror_changes(
