@@ -16,7 +16,6 @@ from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.hosts.services import host_create
 from apps.stacks.models import Service
-from apps.vault.registries.services import registry_create
 
 HX = {"HX-Request": "true"}
 IMAGE = "shop:1"
@@ -397,15 +396,3 @@ def test_an_import_without_a_file_or_a_host_says_so(browser_as: Any, at: Any, ho
     assert bob.post(f"{at('images-import-file')}?host=999999", b"", content_type="application/x-tar").status_code == 404
     Host.all_objects.filter(pk=host.pk).update(state="inactive")
     assert b"No host of this environment is active" in bob.get(at("images-import"), headers=HX).content
-
-
-def test_an_image_that_its_mirror_did_not_have_is_said_for_a_while(
-    browser_as: Any, at: Any, lab: Environment, host: Host, sim: SimulatedDriver, actor_of: Any
-):
-    registry_create(actor=actor_of("bob"), environment=lab, server_address="docker.io", mirror="mirror.example.org")
-    sim.registry.add("new:1")
-    browser_as("rex").post(at("images-pull"), {"image": "new:1"}, headers=HX)
-    reconcile_until_idle()
-    page = " ".join(browser_as("rita").get(at("images")).content.decode().split())
-    assert "Pulled from Docker Hub: the mirror mirror.example.org failed: There is no such repository" in page
-    assert "<progress" not in page

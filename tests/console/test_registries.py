@@ -9,12 +9,14 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from apps.control.reconcile import reconcile_until_idle
 from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
+from apps.hosts.models import Host
 from apps.stacks.models import Service
 from apps.vault.models import Registry, RegistryCredential, SharedRegistry
 from apps.vault.registries.selectors import login_for_image
-from apps.vault.registries.services import registry_add
+from apps.vault.registries.services import registry_add, registry_create
 
 SECRET = "s3cret-w0rd"
 HTMX = {"HX-Request": "true"}
@@ -221,3 +223,15 @@ def test_administrators_give_registries_of_all_environments_a_mirror(
     assert root.post(edit, {"mirror": "", "lending": "all"}, headers=HTMX).status_code == 204
     row.refresh_from_db()
     assert row.mirror == ""
+
+
+def test_an_image_that_its_mirror_did_not_have_is_said_for_a_while(
+    browser_as: Any, at: Any, lab: Environment, host: Host, sim: SimulatedDriver, actor_of: Any
+):
+    registry_create(actor=actor_of("bob"), environment=lab, server_address="docker.io", mirror="mirror.example.org")
+    sim.registry.add("new:1")
+    browser_as("rex").post(at("images-pull"), {"image": "new:1"}, headers=HTMX)
+    reconcile_until_idle()
+    page = " ".join(browser_as("rita").get(at("images")).content.decode().split())
+    assert "Pulled from Docker Hub: the mirror mirror.example.org failed: There is no such repository" in page
+    assert "<progress" not in page

@@ -185,7 +185,7 @@ def test_a_silent_mirror_is_given_up_before_the_lease_ends(
 ):
     found: list[float] = []
 
-    def silent(_engine: SimulatedDriver, _image: str, _auth: Any = None, *, idle_timeout: float = 300.0) -> Any:
+    def silent(_engine: SimulatedDriver, *_given: Any, idle_timeout: float = 300.0, **_more: Any) -> Any:
         found.append(idle_timeout)
         raise EngineTimeout("silent")
 

@@ -276,7 +276,7 @@ def test_a_silent_engine_in_between_forgets_nothing(service: Service, later: Lat
 def test_a_try_that_breaks_off_half_way_forgets_nothing(
     service: Service, later: Later, sim: SimulatedDriver, monkeypatch: pytest.MonkeyPatch
 ):
-    def half(_image: str, _auth: object = None) -> Iterator[PullProgress]:
+    def half(_image: str, _auth: object = None, **_more: object) -> Iterator[PullProgress]:
         yield PullProgress(40, "Downloading")
         assert the_pull().display_state == "pulling"
         raise EngineDown("cut")
