@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from apps.core.errors import ActionNotAvailable, Problem
-from apps.environments.access import Verdict, can, verdict
+from apps.core.errors import ActionNotAvailable, Forbidden, Problem
+from apps.environments.access import Verdict, can, state_refusal, verdict
 from apps.environments.actor import Actor
-from apps.stacks.locks import lock_refusal
+from apps.stacks.locks import lock_refusal, require_unlocked
 from apps.stacks.models import Service, Stack
 from apps.stacks.restart_services import RestartStrategy, service_restart
-from apps.stacks.services import stack_services_act
+from apps.stacks.services import service_act
 from apps.stacks.stack_upgrade import stack_act
 
 START, STOP, RESTART, REMOVE = "activate", "deactivate", "restart", "remove"
@@ -94,6 +94,27 @@ def _act(step: BulkStep, action: str, actor: Actor) -> BulkStep:
     except Problem as problem:
         return BulkStep(step.stack, problem=problem.message)
     return step
+
+
+def stack_services_act(row: Stack, action: str, *, actor: Actor) -> list[str]:
+    """Activate or deactivate every service of a stack whose state allows it; why each of the others is left as it is.
+
+    Raises `ActionNotAvailable` where there is nothing but others.
+    """
+    allowed = can(actor, "operate", row.environment_id)
+    if not allowed:
+        raise Forbidden(allowed.reason)
+    require_unlocked(row, actor=actor, action="remove")  # refused for a lock inside as well: all of them or none
+    left, count = list[str](), 0
+    for service in Service.all_objects.filter(stack=row, removed=None):
+        if service.LIFECYCLE.allows(action, service.display_state):
+            service_act(service, action, actor=actor)
+            count += 1
+        elif not service.removal_requested and (service.desired == "active") != (action == "activate"):
+            left.append(f"{service.name}: {state_refusal(service, action, frozenset())}")
+    if left and not count:
+        raise ActionNotAvailable(" ".join(left), field="action")
+    return left
 
 
 def _restart(row: Stack, actor: Actor) -> None:

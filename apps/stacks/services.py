@@ -14,9 +14,8 @@ from apps.containers.launch.kind_labels import is_global
 from apps.control.models import Operation, OperationLine
 from apps.control.queue import enqueue_after_commit
 from apps.control.services import create, record, request_change
-from apps.core.errors import Forbidden, Invalid
+from apps.core.errors import Invalid
 from apps.core.unique import unique_or
-from apps.environments.access import can
 from apps.environments.actor import Actor
 from apps.environments.models import Environment
 from apps.stacks.balancer.links import LinkRules, checked_rules
@@ -27,7 +26,6 @@ from apps.stacks.compose import ComposeStack, parse
 from apps.stacks.compose_import import import_services
 from apps.stacks.link_checks import check_can_link, check_names_once, check_new_names, check_no_circle, check_selector
 from apps.stacks.link_names import check_link_name
-from apps.stacks.locks import require_unlocked
 from apps.stacks.lost_host_policy import parse_lost_after
 from apps.stacks.models import RUN_NOW, Service, ServiceLink, Stack
 from apps.stacks.new_services import (
@@ -147,18 +145,6 @@ def stack_update(row: Stack, *, actor: Actor, **changes: Any) -> Stack:
         allowed["name"] = _check_stack_name(allowed["name"], row.environment_id, exclude_pk=row.pk)
     with unique_or(stack_taken(str(allowed.get("name", row.name))), STACK_NAME_ONCE):
         request_change(row, "update", actor=actor, changes=allowed, request=allowed)
-    return row
-
-
-def stack_services_act(row: Stack, action: str, *, actor: Actor) -> Stack:
-    """Activate or deactivate every service of a stack whose state allows it."""
-    allowed = can(actor, "operate", row.environment_id)
-    if not allowed:
-        raise Forbidden(allowed.reason)
-    require_unlocked(row, actor=actor, action="remove")  # refused for a lock inside as well: all of them or none
-    for service in Service.all_objects.filter(stack=row, removed=None):
-        if service.LIFECYCLE.allows(action, service.display_state):
-            service_act(service, action, actor=actor)
     return row
 
 

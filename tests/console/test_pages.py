@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -66,6 +67,7 @@ ADMIN = (
     "/admin/catalogs",
 )
 
+HTMX = {"HX-Request": "true"}
 BROWSER = {"Accept": "text/html", "User-Agent": "Mozilla/5.0"}
 
 
@@ -132,6 +134,17 @@ def test_a_reader_is_refused_the_forms_with_the_reason(at: Any, shop: Stack, bro
         answer = client.get(path)
         assert answer.status_code == 403
         assert b"Your role here (readonly) may not do this" in answer.content
+
+
+def test_a_reader_sees_what_a_change_would_be_and_why_it_is_not_for_readers(addresses: list[str], browser_as: Any):
+    client, found = browser_as("rita"), [each for each in addresses if each.endswith(("/edit", "/remove"))]
+    assert len(found) == 8
+    for path in found:
+        form = client.get(path, headers=HTMX).content.decode()
+        (submit,) = re.findall(r"<button[^>]*type=.submit.[^>]*>", form)
+        assert 'aria-disabled="true"' in submit, path
+        assert "Your role here (readonly) may not do this" in submit, path
+        assert client.post(path, {"name": "other"}, headers=HTMX).status_code == 403, path
 
 
 def test_a_restricted_member_cannot_add_hosts(at: Any, host: Host, browser_as: Any):

@@ -21,6 +21,7 @@ from apps.environments.access import available
 from apps.environments.models import Environment
 from apps.environments.services import environment_act
 from apps.hosts.models import Host
+from apps.stacks.bulk import stack_services_act
 from apps.stacks.lock import Lock
 from apps.stacks.locks import lock_of, lock_remove, lock_set
 from apps.stacks.models import Service, Stack
@@ -34,7 +35,6 @@ from apps.stacks.services import (
     service_remove,
     service_update,
     stack_create,
-    stack_services_act,
     stack_update,
 )
 from apps.stacks.stack_draft import StackFiles

@@ -13,6 +13,7 @@ from apps.control.reconcile import reconcile_until_idle
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid
 from apps.environments.models import Environment
 from apps.environments.services import environment_create
+from apps.stacks.bulk import stack_services_act
 from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.selectors import service_views, stack_export, stacks_of
 from apps.stacks.services import (
@@ -25,7 +26,6 @@ from apps.stacks.services import (
     service_remove,
     service_update,
     stack_create,
-    stack_services_act,
     stack_update,
 )
 from apps.stacks.stack_upgrade import stack_act
@@ -214,6 +214,22 @@ def test_every_service_that_is_not_there_yet_is_activated_and_deactivated(
         assert [row.display_state for row in rows] == [state, state]
     gone.refresh_from_db()
     assert gone.display_state == "removed"
+
+
+def test_what_is_to_be_decided_first_is_left_as_it_is_with_the_reason(
+    serve: Any, stack: Stack, actor_of: Any, host: Any, run_loop: Any
+):
+    web, other = serve("web", start_on_create=True), serve("other", start_on_create=True)
+    run_loop()
+    Service.all_objects.filter(pk=web.pk).update(state="upgraded")
+    (left,) = stack_services_act(stack, "deactivate", actor=actor_of("bob"))
+    assert left.startswith("web: Not possible while it is upgraded. ")
+    run_loop()
+    other.refresh_from_db()
+    assert other.display_state == "inactive"
+    Service.all_objects.filter(pk=web.pk).update(state="upgraded")
+    with pytest.raises(ActionNotAvailable, match="web: Not possible while it is"):
+        stack_services_act(stack, "deactivate", actor=actor_of("bob"))
 
 
 def test_an_action_that_a_service_does_not_have_now_is_refused(serve: Any, actor_of: Any):

@@ -29,6 +29,7 @@ from apps.api.wire.roles import READ_ONLY, USER_INPUT, TypeRoles
 from apps.catalog.launching import StackOptions, launch_by_id, version_meant
 from apps.core.ids import row_number
 from apps.environments.access import Verdict
+from apps.stacks.bulk import stack_services_act
 from apps.stacks.bundle_import import stack_create_from_bundle
 from apps.stacks.health import wire_health
 from apps.stacks.lifecycle import STACK
@@ -36,7 +37,6 @@ from apps.stacks.models import GIVE_BACK, Service, Stack
 from apps.stacks.selectors import health_of_stack, stack_export
 from apps.stacks.services import (
     stack_create,
-    stack_services_act,
     stack_update,
 )
 from apps.stacks.stack_history import StackRevision

@@ -16,8 +16,9 @@ from apps.console.request_context import RequestContext
 from apps.control.models import Operation
 from apps.control.selectors import last_change_of
 from apps.core.edits import BasedOn, StaleEdit
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import Conflict, Forbidden, Invalid
 from apps.core.models import Managed
+from apps.environments.access import verdict
 
 MAX_BASIS = 200_000
 KEEP_THEIRS, USE_MINE = "theirs", "mine"
@@ -160,7 +161,10 @@ def handle_edit(
     `parse` gives what the form holds by the names of the service's arguments, `save` is the service.
     """
     ctx, errors, status = edit.ctx, {}, 200
+    reason = _refusal(ctx, edit.row)
     if ctx.request.method == "POST":
+        if reason:
+            raise Forbidden(reason)
         try:
             return _save(edit, parse, save)
         except StaleEdit as stale:
@@ -168,8 +172,14 @@ def handle_edit(
             status = stale.status
         except (Invalid, Conflict) as problem:
             errors, status = {problem.field or "name": problem.message}, 422
-    values = {"row": edit.row, "edit": edit, "errors": errors, **context()}
+    values = {"row": edit.row, "edit": edit, "errors": errors, "disabled_reason": reason, **context()}
     return ctx.render(template, values, status=status)
+
+
+def _refusal(ctx: RequestContext, row: Managed | None) -> str:
+    """Why the visitor's role may not save it; empty if it may."""
+    decision = verdict(ctx.actor, "update", row) if row is not None else None
+    return decision.reason if decision is not None and decision.is_forbidden else ""
 
 
 def _save(edit: Edit, parse: Callable[[], Mapping[str, Any]], save: Callable[..., Any]) -> HttpResponse:

@@ -41,14 +41,14 @@ def ask_removal(
 
     `is_large`: whether so much hangs on the row that its name must be typed; one Enter must not delete all that.
     """
-    name = str(row.name or row)
-    must_type, errors = (name if is_large() else ""), {}
+    name, decision = str(row.name or row), verdict(ctx.actor, "remove", row)
+    must_type, errors = (name if is_large() and not decision.is_forbidden else ""), {}
     if ctx.request.method == "POST":
-        decision = verdict(ctx.actor, "remove", row)
         if decision.is_forbidden:
             raise Forbidden(decision.reason)
         if not must_type or ctx.request.POST.get("confirm", "").strip() == must_type.strip():
             return remove()
         errors = {"confirm": _("This is not its name. Type %(name)s, exactly as it is written.") % {"name": name}}
-    context = {"row": row, "must_type": must_type, "errors": errors, **ask()}
+    reason = decision.reason if decision.is_forbidden else ""
+    context = {"row": row, "must_type": must_type, "errors": errors, "disabled_reason": reason, **ask()}
     return ctx.render("console/remove.html", context, status=422 if errors else 200)

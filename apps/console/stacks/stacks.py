@@ -23,10 +23,10 @@ from apps.containers.models import Container
 from apps.control.models import Operation
 from apps.core.errors import MethodNotAllowed, Problem
 from apps.environments.access import verdict
+from apps.stacks.bulk import stack_services_act
 from apps.stacks.models import Service, Stack
 from apps.stacks.selectors import stack_export, stacks_of
 from apps.stacks.services import (
-    stack_services_act,
     stack_update,
 )
 from apps.stacks.stack_upgrade import stack_act
@@ -177,8 +177,11 @@ def services_all(ctx: RequestContext, pk: int, action: str) -> HttpResponse:
         running = [each for each in service_rows(ctx, stack=row).get(row.pk, []) if each.running]
         context = {"row": row, "consequences": _describe_services(running)}
         return ctx.render("console/stop_all.html", context)
-    stack_services_act(row, action, actor=ctx.actor)
-    message = (
-        _("Starting all services of %(name)s.") if action == "activate" else _("Stopping all services of %(name)s.")
-    )
-    return ctx.success_response(message % {"name": row.name})
+    left = stack_services_act(row, action, actor=ctx.actor)
+    if left:
+        message = _("Starting services of %(name)s.") if action == "activate" else _("Stopping services of %(name)s.")
+    else:
+        message = (
+            _("Starting all services of %(name)s.") if action == "activate" else _("Stopping all services of %(name)s.")
+        )
+    return ctx.success_response(" ".join([message % {"name": row.name}, *left]))

@@ -201,13 +201,30 @@ dialog?.addEventListener("cancel", (event) => {
   requestClose();
 });
 
+// A letter goes to the next item that begins with it.
+function itemByLetter(items, at, key) {
+  if (key.length !== 1 || key === " ") return undefined;
+  const following = [...items.slice(at + 1), ...items.slice(0, at + 1)];
+  return following.find((each) => each.textContent.trim().toLowerCase().startsWith(key.toLowerCase()));
+}
+
 menu?.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
   const items = [...menu.querySelectorAll(".item")];
   const at = items.indexOf(document.activeElement);
   const goal = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
-  if (goal === undefined) return;
-  items.at(goal % items.length)?.focus();
+  const item = goal === undefined ? itemByLetter(items, at, event.key) : items.at(goal % items.length);
+  if (event.key === "Tab") menu.hidePopover(); // back to its button, from where the next Tab goes on
+  else if (item) item.focus();
+  else return;
   event.preventDefault();
+  event.stopPropagation(); // letters are shortcuts elsewhere
+});
+document.addEventListener("keydown", (event) => {
+  const button = event.key === "ArrowDown" && event.target.closest?.("[data-menu], [data-menu-of], [data-menu-rest]");
+  if (!button || menu.contains(button)) return;
+  event.preventDefault();
+  openMenu(button);
 });
 menu?.addEventListener("toggle", (event) => {
   if (event.newState !== "closed") return;
