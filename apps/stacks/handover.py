@@ -29,6 +29,23 @@ class Handover:
             return min(self.final, growing + self.batch_size), shrinking
         return max(self.final, growing - self.batch_size), shrinking
 
+    def next_scales_back(self, growing: int, shrinking: int, at_work: int) -> tuple[int, int]:
+        """The next scales on the way back, where only `at_work` of the containers of the one that shrinks serve.
+
+        What does not serve counts as gone, so that the one that goes back never waits for the other: where nothing
+        serves it has all of its containers at once.
+        """
+        if growing < self.final:
+            if not at_work:
+                return self.final, shrinking
+            excess = growing + at_work - (self.final + self.floor)
+            if shrinking > self.floor and excess > 0:
+                return growing, max(self.floor, shrinking - min(excess, self.batch_size))
+            return min(self.final, growing + self.batch_size), shrinking
+        if shrinking > self.floor:
+            return growing, max(self.floor, shrinking - self.batch_size)
+        return max(self.final, growing - self.batch_size), shrinking
+
     def is_over(self, growing: int, shrinking: int) -> bool:
         """Whether both are where they are to end."""
         return growing == self.final and shrinking <= self.floor

@@ -68,6 +68,7 @@ def service_hand_over(row: Service, target: Service, *, actor: Actor, strategy: 
             **settings,
             "fromScale": row.scale,
             "toScale": target.scale,
+            "toDesired": target.desired,
             "links": [[link.service_id, link.name] for link in links],
         }
         changes = {"scale": 0, "upgrade": upgrade, "upgrade_target": target}

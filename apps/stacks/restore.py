@@ -146,9 +146,17 @@ def _columns(row: Deleted) -> dict[str, Any]:
 
 
 def _restore_service(row: Service, name: str, actor: Actor) -> None:
-    changes = {**_columns(row), "name": name, "restart": {}}
+    changes = {**_columns(row), **_columns_before_handover(row), "name": name, "restart": {}}
     changes |= activation_columns(row) if changes["desired"] == "active" else {}
     request_change(row, "restore", actor=actor, changes=changes, request={"name": name})
+
+
+def _columns_before_handover(row: Service) -> dict[str, Any]:
+    """The columns of a service that was deleted while it handed over to another one: what it had before that began."""
+    if row.upgrade_target_id is None:
+        return {}
+    scale = row.upgrade.get("fromScale", row.scale) if row.upgrade_phase else row.scale
+    return {"upgrade_target": None, "upgrade": {}, "scale": int(scale)}
 
 
 def _restore_links(condition: Q) -> list[str]:

@@ -37,7 +37,8 @@ from apps.stacks.stack_plan import (
     plan_stack,
 )
 from apps.stacks.stack_revisions import StackNow
-from apps.stacks.upgrade_services import PreparedUpgrade, in_place_action, prepare_upgrade
+from apps.stacks.upgrade_in_place import in_place_action
+from apps.stacks.upgrade_services import PreparedUpgrade, prepare_upgrade
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 
 

@@ -50,7 +50,8 @@ from apps.stacks.stack_rollout import BACK, FINISHING
 from apps.stacks.stack_succession import RETURN, UnfinishedUpgrade, is_replaceable, join_parts, unfinished_upgrade
 from apps.stacks.undo import undo_columns
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
-from apps.stacks.upgrade_services import service_upgrade_step, write_in_place, write_upgrade
+from apps.stacks.upgrade_in_place import write_in_place
+from apps.stacks.upgrade_services import service_upgrade_step, write_upgrade
 
 PHASES = {
     "cancelupgrade": CANCELED,

@@ -19,7 +19,6 @@ from apps.environments.actor import Actor
 from apps.stacks.balancer.services import next_balancer
 from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.handover_services import handover_columns, links_back
-from apps.stacks.lifecycle import REPLACEABLE
 from apps.stacks.models import Service, ServiceRevision
 from apps.stacks.new_services import check_launchable, check_scale_policy, check_unit_fits
 from apps.stacks.revision_links import keep_links, links_of_revision, selector_of_revision
@@ -40,6 +39,7 @@ from apps.stacks.stack_history import StackRevision
 from apps.stacks.start_first import check_start_first
 from apps.stacks.updates.pins import kept_pins
 from apps.stacks.upgrade import CANCELED, CANCELED_ROLLBACK, ROLLING_BACK, UPGRADING
+from apps.stacks.upgrade_in_place import is_unfinished
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 from apps.stacks.verdict.observation import UpgradeObservation
 from apps.stacks.verdict.settings import MOST_WINDOWS, VerdictSettings, parse_verdict
@@ -144,7 +144,7 @@ def write_upgrade(
     stack_revision: StackRevision | None = None,
 ) -> None:
     """Request a prepared upgrade, with other desired `columns` that change along, maybe as a part of its stack's."""
-    if row.upgrade_target_id is not None:
+    if row.upgrade_target_id is not None and row.upgrade_phase:
         why = f"{row.name} is handing over to another service: cancel that, and take it back or finish it, first."
         raise ActionNotAvailable(why, field="action")
     numbers = {"revision": prepared.number, "previous_revision": way_back_of(row)}
@@ -162,25 +162,6 @@ def write_upgrade(
 def way_back_of(row: Service) -> int:
     """The revision that a rollback of the next upgrade leads to: one that replaces an unfinished upgrade keeps its."""
     return row.previous_revision or row.revision if is_unfinished(row) else row.revision
-
-
-def is_unfinished(row: Service) -> bool:
-    """Whether another upgrade would replace one that is not finished."""
-    return row.upgrade_phase in {UPGRADING, CANCELED} and row.display_state in REPLACEABLE.split()
-
-
-def in_place_action(row: Service) -> str:
-    """The action by which columns of the service change that replace no container, such as its scale."""
-    return "upgrade" if is_unfinished(row) and row.upgrade_target_id is None else "update"
-
-
-def write_in_place(
-    row: Service, columns: Mapping[str, Any], *, actor: Actor, resumes: bool = False, parent: Operation | None = None
-) -> None:
-    """Change columns of the service while an upgrade of it goes on; with `resumes` also one that was canceled."""
-    resumed = {"upgrade": {**row.upgrade, "phase": UPGRADING}} if resumes else {}
-    changes = {**columns, **resumed}
-    request_change(row, in_place_action(row), actor=actor, changes=changes, request=dict(columns), parent=parent)
 
 
 def _spec_of(primary: LaunchConfig, sidekicks: Sequence[Sidekick], primary_version: int | None) -> dict[str, Any]:

@@ -65,3 +65,40 @@ def test_it_can_be_turned_round_anywhere(final: int, batch: int, growing: int, s
     growing, shrinking = there.next_scales(growing, shrinking)
     back = way(Handover(4, 0, batch), shrinking, growing)
     assert back[-1] == (0, 4)
+
+
+@given(st.integers(1, 20), st.integers(0, 5), st.integers(1, 7), SCALES, SCALES, st.data())
+def test_on_the_way_back_it_gets_to_its_scale_whatever_fails_of_the_other(
+    final: int, floor: int, batch: int, growing: int, shrinking: int, data: st.DataObject
+) -> None:
+    plan = Handover(final, min(floor, shrinking), batch)
+    growing, steps = min(growing, final), 0
+    while not plan.is_over(growing, shrinking):
+        at_work = data.draw(st.integers(0, shrinking))  # any of them stop, fail and work again between two steps
+        before = growing + at_work
+        mine, theirs = plan.next_scales_back(growing, shrinking, at_work)
+        assert (mine, theirs) != (growing, shrinking), "it waits for nobody"
+        assert mine >= growing
+        assert theirs <= shrinking
+        left_at_work = max(0, at_work - (shrinking - theirs))  # those that go may be just those that serve
+        assert mine + left_at_work >= min(before, final)
+        assert mine + left_at_work <= max(before, final + plan.floor + batch)
+        growing, shrinking, steps = mine, theirs, steps + 1
+    assert (growing, shrinking) == (final, plan.floor)
+    assert steps <= 50
+
+
+@given(st.integers(1, 20), st.integers(1, 7), SCALES)
+def test_on_the_way_back_it_has_everything_at_once_where_nothing_of_the_other_serves(
+    final: int, batch: int, shrinking: int
+) -> None:
+    assert Handover(final, 0, batch).next_scales_back(0, shrinking, 0) == (final, shrinking)
+
+
+@given(st.integers(1, 20), st.integers(1, 7), SCALES, SCALES)
+def test_the_way_back_is_the_plan_of_the_way_there_while_all_of_the_other_serves(
+    final: int, batch: int, growing: int, shrinking: int
+) -> None:
+    plan = Handover(final, 0, batch)
+    if growing < final and shrinking:
+        assert plan.next_scales_back(growing, shrinking, shrinking) == plan.next_scales(growing, shrinking)

@@ -13,7 +13,8 @@ from apps.environments.actor import Actor
 from apps.stacks.models import Service
 from apps.stacks.services import service_update
 from apps.stacks.updates.image_names import without_digest
-from apps.stacks.upgrade_services import is_unfinished, service_upgrade
+from apps.stacks.upgrade_in_place import is_unfinished
+from apps.stacks.upgrade_services import service_upgrade
 from apps.stacks.upgrade_strategy import last_strategy
 from apps.stacks.verdict.settings import ENDS_BY_ITSELF
 from apps.stacks.webhooks.call_body import CallRequest, next_scale
