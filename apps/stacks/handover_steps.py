@@ -122,7 +122,7 @@ def _step_at_end(row: Service, other: Service, now: int, floor: int) -> Handover
 
 def _was_stopped(row: Service) -> bool:
     """Whether the other service was stopped when it was to take over; of older handovers that is not known."""
-    return row.upgrade.get("toDesired") == "inactive"
+    return bool(row.upgrade.get("toDesired") == "inactive")
 
 
 def _batch_of(row: Service) -> int:

@@ -14,7 +14,8 @@ from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
 from apps.hosts.models import Host
 from apps.stacks.models import Service, Stack
-from apps.stacks.services import service_create, stack_create
+from apps.stacks.services import link_add, service_create, stack_create
+from tests.stacks.handovers import running
 from tests.stacks.shop import BEFORE, RANCHER
 
 SERVICE_CONFIG = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
@@ -74,3 +75,40 @@ def serve(stack: Stack, actor_of: Any) -> Callable[..., Service]:
         return row
 
     return make
+
+
+@pytest.fixture
+def handover_pair(
+    lab: Environment, host: Host, sim: SimulatedDriver, actor_of: Any, run_loop: Callable[[], None]
+) -> tuple[Service, Service]:
+    """Two containers of the old service, none of the new one; a third links to the old one as `back`."""
+    sim.local_images.add("bb:new")
+    bob = actor_of("bob")
+    stack = stack_create(actor=bob, environment=lab, name="shop")
+    for name, image, scale in (("old", "bb:local", 2), ("new", "bb:new", 0), ("user", "bb:local", 1)):
+        config = LaunchConfig.from_wire({"imageUuid": f"docker:{image}"})
+        service_create(actor=bob, stack=stack, name=name, config=config, scale=scale, start_on_create=True)
+    run_loop()
+    old, new, user = (Service.all_objects.get(name=name) for name in ("old", "new", "user"))
+    link_add(user, old, "back", actor=bob)
+    run_loop()
+    return old, new
+
+
+@pytest.fixture
+def step(handover_pair: tuple[Service, Service], run_loop: Callable[[], None]) -> Callable[[], tuple[int, int, str]]:
+    """Run the loop as far as it gets; the pauses are over at once. Containers of both, and the old one's state."""
+    old, new = handover_pair
+
+    def run() -> tuple[int, int, str]:
+        run_loop()
+        old.refresh_from_db()
+        Service.all_objects.filter(pk=old.pk).update(
+            status={**old.status, "next_batch_at": None}, next_attempt_at=timezone.now()
+        )
+        run_loop()
+        for row in handover_pair:
+            row.refresh_from_db()
+        return running(old), running(new), old.display_state
+
+    return run

@@ -6,89 +6,29 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
 from apps.control.models import AuditEntry, Operation
 from apps.control.reconcile import reconcile_one
 from apps.core.errors import ActionNotAvailable, Forbidden, Invalid, Locked
-from apps.drivers.simulated.engine import SimulatedDriver
 from apps.environments.models import Environment
-from apps.hosts.models import Host
 from apps.stacks.handover_services import HandoverStrategy, service_hand_over
 from apps.stacks.locks import lock_set
 from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.removal_preview import removal_preview
-from apps.stacks.restore import service_restore
-from apps.stacks.services import link_add, service_act, service_create, service_update, stack_create
+from apps.stacks.services import service_act, service_create, service_update, stack_create
 from apps.stacks.stack_upgrade import stack_act
 from apps.stacks.undo import change_undo
 from apps.stacks.upgrade_services import service_upgrade
 from apps.stacks.upgrade_strategy import UpgradeStrategy
-
-FAST = HandoverStrategy(final_scale=3, batch_size=2, interval_ms=100, update_links=True)
-
-
-@pytest.fixture
-def pair(
-    lab: Environment, host: Host, sim: SimulatedDriver, actor_of: Any, run_loop: Callable[[], None]
-) -> tuple[Service, Service]:
-    """Two containers of the old service, none of the new one; a third links to the old one as `back`."""
-    sim.local_images.add("bb:new")
-    bob = actor_of("bob")
-    stack = stack_create(actor=bob, environment=lab, name="shop")
-    for name, image, scale in (("old", "bb:local", 2), ("new", "bb:new", 0), ("user", "bb:local", 1)):
-        config = LaunchConfig.from_wire({"imageUuid": f"docker:{image}"})
-        service_create(actor=bob, stack=stack, name=name, config=config, scale=scale, start_on_create=True)
-    run_loop()
-    old, new, user = (Service.all_objects.get(name=name) for name in ("old", "new", "user"))
-    link_add(user, old, "back", actor=bob)
-    run_loop()
-    return old, new
-
-
-@pytest.fixture
-def step(pair: tuple[Service, Service], run_loop: Callable[[], None]) -> Callable[[], tuple[int, int, str]]:
-    """Run the loop as far as it gets; the pauses are over at once. Containers of both, and the old one's state."""
-    old, new = pair
-
-    def run() -> tuple[int, int, str]:
-        run_loop()
-        old.refresh_from_db()
-        Service.all_objects.filter(pk=old.pk).update(
-            status={**old.status, "next_batch_at": None}, next_attempt_at=timezone.now()
-        )
-        run_loop()
-        for row in pair:
-            row.refresh_from_db()
-        return running(old), running(new), old.display_state
-
-    return run
-
-
-def running(row: Service) -> int:
-    return Container.all_objects.filter(spread_key=str(row.uuid), display_state="running").count()
-
-
-def until(step: Callable[[], tuple[int, int, str]], state: str) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
-    for _again in range(20):
-        old, new, now = step()
-        found += [(old, new)] if found[-1:] != [(old, new)] else []
-        if now == state:
-            return found
-    raise AssertionError(f"not {state} but {now}: {found}")
-
-
-def targets() -> dict[str, str]:
-    return {link.name: link.target.name for link in ServiceLink.objects.all()}
+from tests.stacks.handovers import FAST, targets, until
 
 
 def test_one_service_takes_over_from_the_other_and_both_stay(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+    handover_pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
 ) -> None:
-    old, new = pair
+    old, new = handover_pair
     service_hand_over(old, new, actor=actor_of("bob"), strategy=FAST)
     assert (old.display_state, targets()) == ("upgrading", {"back": "new"})
     seen = until(step, "upgraded")
@@ -105,9 +45,9 @@ def test_one_service_takes_over_from_the_other_and_both_stay(
 
 
 def test_back_again_with_the_links(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+    handover_pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
 ) -> None:
-    old, new = pair
+    old, new = handover_pair
     service_hand_over(old, new, actor=actor_of("bob"), strategy=FAST)
     until(step, "upgraded")
     service_act(old, "rollback", actor=actor_of("bob"))
@@ -123,9 +63,9 @@ def test_back_again_with_the_links(
 
 
 def test_one_that_went_back_can_be_upgraded_by_itself(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+    handover_pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
 ) -> None:
-    old, new = pair
+    old, new = handover_pair
     bob, within = actor_of("bob"), UpgradeStrategy(interval_ms=100)
     config = LaunchConfig.from_wire({"imageUuid": "docker:bb:new"})
     service_hand_over(old, new, actor=bob, strategy=FAST)
@@ -142,9 +82,9 @@ def test_one_that_went_back_can_be_upgraded_by_itself(
 
 
 def test_canceled_half_way_both_stay_as_they_are_and_go_on_or_back(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+    handover_pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
 ) -> None:
-    old, new = pair
+    old, new = handover_pair
     bob = actor_of("bob")
     service_hand_over(old, new, actor=bob, strategy=HandoverStrategy(3, 1, 60_000))
     reconcile_one("service", old.pk)
@@ -164,9 +104,9 @@ def test_canceled_half_way_both_stay_as_they_are_and_go_on_or_back(
 
 
 def test_links_that_moved_lead_back_as_soon_as_it_is_canceled(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+    handover_pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
 ) -> None:
-    old, _new = pair
+    old, _new = handover_pair
     bob, before = actor_of("bob"), targets()
     strategy = HandoverStrategy(3, 1, 60_000, update_links=True)
     service_hand_over(old, Service.all_objects.get(name="new"), actor=bob, strategy=strategy)
@@ -182,9 +122,9 @@ def test_links_that_moved_lead_back_as_soon_as_it_is_canceled(
 
 
 def test_it_waits_for_containers_that_do_not_work_and_says_so(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+    handover_pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
 ) -> None:
-    old, new = pair
+    old, new = handover_pair
     Service.all_objects.filter(pk=new.pk).update(spec={**new.spec, "imageUuid": "docker:bb:absent"})
     service_hand_over(old, new, actor=actor_of("bob"), strategy=HandoverStrategy(2, 1, 100))
     for _again in range(3):
@@ -197,9 +137,9 @@ def test_it_waits_for_containers_that_do_not_work_and_says_so(
 
 
 def test_it_takes_everything_back_when_the_one_that_took_over_is_removed(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+    handover_pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
 ) -> None:
-    old, new = pair
+    old, new = handover_pair
     service_hand_over(old, new, actor=actor_of("bob"), strategy=FAST)
     until(step, "upgraded")
     assert removal_preview(new).upgrades == ("old",)
@@ -212,9 +152,9 @@ def test_it_takes_everything_back_when_the_one_that_took_over_is_removed(
 
 
 def test_it_takes_everything_back_when_the_stack_of_the_other_one_is_removed(
-    pair: tuple[Service, Service], lab: Environment, actor_of: Any, step: Callable[[], tuple[int, int, str]]
+    handover_pair: tuple[Service, Service], lab: Environment, actor_of: Any, step: Callable[[], tuple[int, int, str]]
 ) -> None:
-    old, bob = pair[0], actor_of("bob")
+    old, bob = handover_pair[0], actor_of("bob")
     stack = stack_create(actor=bob, environment=lab, name="next")
     config = LaunchConfig.from_wire({"imageUuid": "docker:bb:new"})
     other = service_create(actor=bob, stack=stack, name="new", config=config, scale=0, start_on_create=True)
@@ -231,9 +171,9 @@ def test_it_takes_everything_back_when_the_stack_of_the_other_one_is_removed(
 
 @pytest.mark.parametrize("action", ["cancelupgrade", "cancelrollback"])
 def test_what_was_canceled_ends_when_the_other_one_is_removed(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]], action: str
+    handover_pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]], action: str
 ) -> None:
-    old, new = pair
+    old, new = handover_pair
     bob = actor_of("bob")
     service_hand_over(old, new, actor=bob, strategy=HandoverStrategy(3, 1, 60_000, update_links=True))
     if action == "cancelrollback":
@@ -248,9 +188,9 @@ def test_what_was_canceled_ends_when_the_other_one_is_removed(
 
 
 def test_nothing_is_taken_back_while_the_removal_can_be_undone_or_where_both_go(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+    handover_pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
 ) -> None:
-    old, new = pair
+    old, new = handover_pair
     bob = actor_of("bob")
     service_hand_over(old, new, actor=bob, strategy=FAST)
     until(step, "upgraded")
@@ -267,17 +207,19 @@ def test_nothing_is_taken_back_while_the_removal_can_be_undone_or_where_both_go(
 
 
 def test_a_stopped_successor_is_started(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
+    handover_pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
 ) -> None:
-    old, new = pair
+    old, new = handover_pair
     service_act(new, "deactivate", actor=actor_of("bob"))
     step()
     service_hand_over(old, new, actor=actor_of("bob"), strategy=FAST)
     assert until(step, "upgraded")[-1] == (0, 3)
 
 
-def test_what_does_not_go_together_is_refused(pair: tuple[Service, Service], lab: Environment, actor_of: Any) -> None:
-    old, new = pair
+def test_what_does_not_go_together_is_refused(
+    handover_pair: tuple[Service, Service], lab: Environment, actor_of: Any
+) -> None:
+    old, new = handover_pair
     bob, stack = actor_of("bob"), Stack.all_objects.get(name="shop")
     everywhere = LaunchConfig.from_wire(
         {"imageUuid": "docker:bb:local", "labels": {"io.rancher.scheduler.global": "true"}}
@@ -304,193 +246,11 @@ def test_what_does_not_go_together_is_refused(pair: tuple[Service, Service], lab
 
 @pytest.mark.parametrize("locked", ["new", "user"])
 def test_what_is_locked_is_neither_scaled_nor_linked_otherwise(
-    pair: tuple[Service, Service], actor_of: Any, locked: str
+    handover_pair: tuple[Service, Service], actor_of: Any, locked: str
 ) -> None:
-    old, new = pair
+    old, new = handover_pair
     lock_set(Service.all_objects.get(name=locked), "audit", actor=actor_of("alice"))
     with pytest.raises(Locked):
         service_hand_over(old, new, actor=actor_of("bob"), strategy=FAST)
     old.refresh_from_db()
     assert (old.display_state, old.scale, targets()) == ("active", 2, {"back": "old"})
-
-
-def test_a_rollback_starts_everything_at_once_where_the_other_one_was_stopped(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
-) -> None:
-    old, new = pair
-    bob = actor_of("bob")
-    service_hand_over(old, new, actor=bob, strategy=HandoverStrategy(3, 1, 100))
-    until(step, "upgraded")
-    service_act(new, "deactivate", actor=bob)
-    step()
-    service_act(old, "rollback", actor=bob)
-    assert reconcile_one("service", old.pk)
-    assert Container.all_objects.filter(spread_key=str(old.uuid), removed=None).count() == 2, "not one by one"
-    assert until(step, "active")[-1] == (2, 0)
-    assert (old.upgrade_target_id, old.scale, new.scale, new.display_state) == (None, 2, 0, "inactive")
-
-
-def test_stopped_half_way_it_says_what_it_waits_for_and_goes_back(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
-) -> None:
-    old, new = pair
-    bob = actor_of("bob")
-    service_hand_over(old, new, actor=bob, strategy=HandoverStrategy(3, 1, 60_000))
-    reconcile_one("service", old.pk)
-    step()
-    service_act(new, "deactivate", actor=bob)
-    for _again in range(3):
-        step()
-    assert old.display_state == "upgrading"
-    assert old.message == "new is stopped: start it, or cancel the upgrade of old and roll it back."
-    service_act(old, "cancelupgrade", actor=bob)
-    until(step, "canceled-upgrade")
-    service_act(old, "rollback", actor=bob)
-    assert until(step, "active")[-1] == (2, 0)
-    assert (old.upgrade_target_id, new.display_state) == (None, "inactive")
-
-
-@pytest.mark.parametrize("canceled", [False, True])
-def test_a_rollback_does_not_wait_for_an_upgrade_of_the_other_one(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]], canceled: bool
-) -> None:
-    old, new = pair
-    bob = actor_of("bob")
-    service_hand_over(old, new, actor=bob, strategy=FAST)
-    until(step, "upgraded")
-    config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
-    service_upgrade(new, actor=bob, config=config, strategy=UpgradeStrategy(interval_ms=60_000))
-    if canceled:
-        reconcile_one("service", new.pk)
-        new.refresh_from_db()
-        service_act(new, "cancelupgrade", actor=bob)
-    for _again in range(4):
-        step()
-    service_act(old, "rollback", actor=bob)
-    assert until(step, "active")[-1] == (2, 0)
-    assert old.upgrade_target_id is None
-    assert new.display_state in {"canceled-upgrade" if canceled else "upgraded", "upgrading"}
-    assert new.scale == 0
-
-
-def test_a_handover_goes_on_while_an_upgrade_of_the_other_one_is_undecided(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
-) -> None:
-    old, new = pair
-    bob = actor_of("bob")
-    service_hand_over(old, new, actor=bob, strategy=HandoverStrategy(3, 1, 60_000))
-    step()
-    config = LaunchConfig.from_wire({"imageUuid": "docker:bb:local"})
-    service_upgrade(new, actor=bob, config=config, strategy=UpgradeStrategy(interval_ms=100))
-    assert until(step, "upgraded")[-1] == (0, 3)
-    assert new.display_state == "upgraded"
-
-
-def test_what_cannot_be_scaled_now_is_named_and_the_service_is_back_nevertheless(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
-) -> None:
-    old, new = pair
-    bob = actor_of("bob")
-    service_hand_over(old, new, actor=bob, strategy=FAST)
-    until(step, "upgraded")
-    Service.all_objects.filter(pk=new.pk).update(
-        upgrade={"phase": "canceled-rollback"}, state="canceled-rollback", transition_state=""
-    )
-    service_act(old, "rollback", actor=bob)
-    for _again in range(4):
-        found = step()
-    assert found == (2, 3, "rolling-back")
-    assert old.message == (
-        "old has 2 containers, new 3; waiting for new, which is canceled-rollback: Finish the upgrade first."
-    )
-    new.refresh_from_db()
-    service_act(new, "finishupgrade", actor=bob)
-    assert until(step, "active")[-1] == (2, 0)
-
-
-def test_a_rollback_does_not_wait_for_containers_that_cannot_start(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
-) -> None:
-    old, new = pair
-    bob = actor_of("bob")
-    service_act(new, "deactivate", actor=bob)
-    step()
-    spec = {**new.spec, "imageUuid": "docker:bb:absent"}
-    Service.all_objects.filter(pk=new.pk).update(spec=spec, scale=5)
-    new.refresh_from_db()
-    service_hand_over(old, new, actor=bob, strategy=HandoverStrategy(2, 1, 100))
-    step()
-    service_act(old, "cancelupgrade", actor=bob)
-    until(step, "canceled-upgrade")
-    service_act(old, "rollback", actor=bob)
-    assert until(step, "active")[-1] == (2, 0)
-    step()
-    assert (old.upgrade_target_id, new.display_state, new.scale) == (None, "inactive", 5)
-
-
-def test_one_that_was_stopped_before_is_stopped_again_at_its_scale(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
-) -> None:
-    old, new = pair
-    bob = actor_of("bob")
-    service_update(new, actor=bob, scale=3)
-    step()
-    service_act(new, "deactivate", actor=bob)
-    step()
-    service_hand_over(old, new, actor=bob, strategy=HandoverStrategy(1, 2, 100))
-    assert until(step, "upgraded")[-1] == (0, 1)
-    service_act(old, "rollback", actor=bob)
-    seen = until(step, "active")
-    assert all(one + other >= 1 for one, other in seen), seen
-    step()
-    assert (running(old), running(new), new.display_state, new.scale) == (2, 0, "inactive", 3)
-
-
-def test_a_rollback_of_an_older_handover_leaves_the_other_one_started(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
-) -> None:
-    old, new = pair
-    bob = actor_of("bob")
-    service_act(new, "deactivate", actor=bob)
-    step()
-    service_hand_over(old, new, actor=bob, strategy=FAST)
-    until(step, "upgraded")
-    kept = {name: value for name, value in old.upgrade.items() if name != "toDesired"}
-    Service.all_objects.filter(pk=old.pk).update(upgrade=kept)
-    old.refresh_from_db()
-    service_act(old, "rollback", actor=bob)
-    assert until(step, "active")[-1] == (2, 0)
-    assert (new.display_state, new.scale) == ("active", 0)
-
-
-def test_one_that_was_deleted_while_it_handed_over_is_restored_at_its_scale(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
-) -> None:
-    old, new = pair
-    bob = actor_of("bob")
-    service_hand_over(old, new, actor=bob, strategy=FAST)
-    until(step, "upgraded")
-    service_act(old, "remove", actor=bob)
-    until(step, "removed")
-    service_restore(old, actor=bob)
-    assert until(step, "active")[-1] == (2, 3)
-    assert (old.scale, old.upgrade, old.upgrade_target_id) == (2, {}, None)
-    service_act(new, "remove", actor=bob)
-    step()
-    assert step()[0] == 2, "it is part of no handover any more"
-
-
-def test_one_that_had_handed_over_for_good_is_restored_as_it_was(
-    pair: tuple[Service, Service], actor_of: Any, step: Callable[[], tuple[int, int, str]]
-) -> None:
-    old, new = pair
-    bob = actor_of("bob")
-    service_hand_over(old, new, actor=bob, strategy=FAST)
-    until(step, "upgraded")
-    service_act(old, "finishupgrade", actor=bob)
-    until(step, "active")
-    service_act(old, "remove", actor=bob)
-    until(step, "removed")
-    service_restore(old, actor=bob)
-    until(step, "active")
-    assert old.scale == 0

@@ -51,6 +51,19 @@ def test_the_clients_way(api: ApiClient, pair: Any) -> None:
     assert (old["state"], old["upgrade"], new["currentScale"]) == ("active", None, 2)
 
 
+def test_a_rollback_after_the_target_was_stopped(api: ApiClient, pair: Any) -> None:
+    old, new = pair()
+    strategy = {"toServiceId": new["id"], "finalScale": 2, "batchSize": 4, "intervalMillis": 100, "minReadySeconds": 0}
+    assert api.post(f"services/{old['id']}?action=upgrade", {"toServiceStrategy": strategy}).status == 202
+    assert [each["state"] for each in pair()] == ["upgraded", "active"]
+    assert api.post(f"services/{new['id']}?action=deactivate").status == 202
+    assert [each["state"] for each in pair()] == ["upgraded", "inactive"]
+    assert api.post(f"services/{old['id']}?action=rollback").status == 202
+    old, new = pair()
+    assert (old["state"], old["scale"], old["currentScale"], old["upgrade"]) == ("active", 2, 2, None)
+    assert (new["state"], new["scale"]) == ("inactive", 0)
+
+
 @pytest.mark.parametrize(
     ("strategy", "code", "field"),
     [
