@@ -12,6 +12,8 @@ MAX_LENGTH = 4096
 EXAMPLE = "tier=web, stage in (test, live), !old"
 
 _KEY = re.compile(r"[^\s,()=!]+")
+# A lone `=` in a value, and `==` at its end, are part of many: of other options, of what is encoded as text.
+_TWO_OPERATORS = re.compile(r"[^=!](?:=|==|!=)[^=!]*(?:==|!=)\s*[^=\s]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,19 @@ class LabelSelector:
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether labels are selected."""
         return bool(self.requirements) and all(each.matches(labels) for each in self.requirements)
+
+
+def check_selector(text: str, field: str) -> LabelSelector:
+    """Read a selector that somebody sends. Raises `Invalid` on `field` as `parse_selector`.
+
+    A second operator is refused here alone: selectors that were stored before that was checked are still read.
+    """
+    found = parse_selector(text, field)
+    for part in _split(text, field) if text.strip() else ():
+        if "(" not in part and _TWO_OPERATORS.search(part):
+            why = "it has two operators; separate conditions by a comma, or write a value with one in it as in (...)"
+            raise _invalid(field, part, why)
+    return found
 
 
 def parse_selector(text: str, field: str = "selector") -> LabelSelector:

@@ -13,7 +13,7 @@ from apps.containers.launch.values import HealthCheck, check_request
 from apps.core.errors import Invalid
 from apps.stacks.balancer.launch import BALANCER_IMAGES, config_of_balancer
 from apps.stacks.balancer.settings import BalancerSettings
-from apps.stacks.label_selector import parse_selector
+from apps.stacks.label_selector import check_selector
 
 SERVICE, EXTERNAL, ALIAS, BALANCER = "service", "externalService", "dnsService", "loadBalancerService"
 KINDS = (SERVICE, EXTERNAL, ALIAS, BALANCER)
@@ -72,8 +72,8 @@ class ServiceOptions:
 
     def columns(self) -> dict[str, Any]:
         """The columns of the service's row. Raises `Invalid` for what is wrong or does not go together."""
-        parse_selector(self.selector_link, "selectorLink")
-        parse_selector(self.selector_container, "selectorContainer")
+        check_selector(self.selector_link, "selectorLink")
+        check_selector(self.selector_container, "selectorContainer")
         if self.kind == EXTERNAL and not (self.external.addresses or self.external.hostname):
             reason = "Say where the external service leads: externalIpAddresses, or a hostname."
             raise Invalid("externalIpAddresses", "MissingRequired", reason)

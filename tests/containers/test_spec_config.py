@@ -205,6 +205,17 @@ def test_ports_take_effect_only_on_networks_of_one_s_own(mode: str, count: int) 
         ({"memory": 16 << 20, "memoryReservation": 32 << 20}, "memoryReservation", "MaxLimitExceeded"),
         ({"memory": 16 << 20, "memorySwap": 8 << 20}, "memorySwap", "MinLimitExceeded"),
         ({"memorySwap": 64 << 20}, "memorySwap", "InvalidOption"),
+        ({"storageOpt": {"bar": "1"}}, "storageOpt.bar", "InvalidOption"),
+        ({"storageOpt": {"size": "foo"}}, "storageOpt.size", "InvalidFormat"),
+        ({"storageOpt": {"size": ""}}, "storageOpt.size", "InvalidFormat"),
+        ({"storageOpt": {"size": "-1G"}}, "storageOpt.size", "InvalidFormat"),
+        ({"storageOpt": ["size=1G"]}, "storageOpt", "InvalidFormat"),
+        ({"cpuRealtimeRuntime": 20, "cpuRealtimePeriod": 10}, "cpuRealtimeRuntime", "MaxLimitExceeded"),
+        ({"cpuRealtimeRuntime": 1_000_001}, "cpuRealtimeRuntime", "MaxLimitExceeded"),
+        ({"platform": "linux/foo"}, "platform", "InvalidOption"),
+        ({"platform": "linux/arm/v9"}, "platform", "InvalidOption"),
+        ({"platform": "linux/arm64/v7"}, "platform", "InvalidOption"),
+        ({"platform": "windows/amd64"}, "platform", "InvalidFormat"),
         ({"privileged": "perhaps"}, "privileged", "InvalidFormat"),
         ({"restartPolicy": {"name": "sometimes"}}, "restartPolicy.name", "InvalidOption"),
         ({"restartPolicy": "always"}, "restartPolicy", "InvalidFormat"),
@@ -229,6 +240,22 @@ def test_a_wrong_field_is_refused_by_name(fields: dict[str, Any], field: str, co
         read(**fields)
     assert (refusal.value.field, refusal.value.code, refusal.value.status) == (field, code, 422)
     assert len(refusal.value.message) < 400
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"platform": f"linux/{each}"} for each in ("amd64", "x86_64", "aarch64", "arm/v7", "arm64/v8", "riscv64")),
+        *({"platform": f"linux/{each}"} for each in ("386", "ppc64le", "s390x", "mips64le", "loong64", "amd64/v3")),
+        *({"storageOpt": {"size": each}} for each in ("10G", "500m", "1.5 GiB", "1024", "2tb")),
+        {"cpuRealtimeRuntime": 1_000_000},
+        {"cpuRealtimeRuntime": 1_500_000, "cpuRealtimePeriod": 2_000_000},
+        {"cpuRealtimeRuntime": 0, "cpuRealtimePeriod": 10},
+    ],
+)
+def test_what_engines_take_is_taken(fields: dict[str, Any]) -> None:
+    wire = read(**fields).to_wire()
+    assert {name: wire[name] for name in fields} == fields
 
 
 JSON = st.recursive(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.core.errors import Invalid
-from apps.stacks.label_selector import MAX_LENGTH, parse_selector
+from apps.stacks.label_selector import MAX_LENGTH, check_selector, parse_selector
 
 LABELS = {"tier": "web", "stage": "live", "note": "a b=c", "on": ""}
 SELECTED = [
@@ -84,6 +84,21 @@ def test_what_is_no_selector_is_refused_with_an_example(text: str):
     with pytest.raises(Invalid, match="tier=web") as caught:
         parse_selector(text, "selectorLink")
     assert (caught.value.field, caught.value.code) == ("selectorLink", "InvalidFormat")
+
+
+@pytest.mark.parametrize("text", ["a==b==c", "a=b!=c", "a!=b==c", "a===b", "a = b == c", "tier=web, a==b==c"])
+def test_a_second_operator_is_refused_where_it_is_sent_and_read_where_it_is_stored(text: str):
+    with pytest.raises(Invalid, match="two operators; separate conditions by a comma") as caught:
+        check_selector(text, "selectorContainer")
+    assert (caught.value.field, caught.value.code) == ("selectorContainer", "InvalidFormat")
+    assert parse_selector(text).requirements
+
+
+@pytest.mark.parametrize(
+    "text", ["a=b=c", "a=YWI==", "a==YWI==", "a in (b==c)", "a=b, c==d", "a!=b,c!=d", *SELECTED, ""]
+)
+def test_what_has_one_operator_in_each_condition_is_taken(text: str):
+    assert check_selector(text, "selectorLink") == parse_selector(text)
 
 
 def test_a_selector_has_a_limit():

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from apps.containers.launch.engine_checks import check_realtime
 from apps.containers.launch.fields.declaration import LaunchField, launch_fields
 from apps.containers.launch.fields.rights import RightsFields
 from apps.containers.launch.memory import check_memory
@@ -44,6 +45,7 @@ class LaunchConfig(RightsFields):
             check_request(found.health_check, f"{at}healthCheck.")
         check_retry_count(found.restart_policy, f"{at}restartPolicy.")
         check_memory(found.memory, found.memory_swap, found.memory_reservation, at)
+        check_realtime(found.cpu_realtime_runtime, found.cpu_realtime_period, at)
         if (twice := published_twice(found.ports)) is not None:
             remedy = f"Host port {twice} is published twice; publish it once, or leave one of them without a host port."
             raise Invalid(f"{at}ports", "NotUnique", remedy)

@@ -358,13 +358,6 @@ DEVICE_RULE = text(
     code="InvalidFormat",
     hint="write the type, both numbers and what is allowed, as in c 189:* rwm",
 )
-PLATFORM = text(
-    low=1,
-    high=64,
-    pattern=r"linux/[a-z0-9_]+(/[a-z0-9.]+)?",
-    code="InvalidFormat",
-    hint="write it as in linux/arm64 or linux/arm/v7; only Linux runs here",
-)
 CGROUP_PARENT = text(
     low=1,
     high=255,

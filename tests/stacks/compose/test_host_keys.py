@@ -54,9 +54,18 @@ def test_a_key_is_carried_over_without_a_note(keys: str, field: str, value: Any)
         ("device_cgroup_rules: ['x 1:3 mr']", "c 189:* rwm"),
         ("device_cgroup_rules: ['c 1:3 rr']", "c 189:* rwm"),
         ("cpu_rt_runtime: soon", "write a time"),
+        ("cpu_rt_runtime: 2s", "lower it, or raise the period"),
+        ("storage_opt: {bar: 1}", "the only one is size"),
+        ("storage_opt: {size: foo}", "as in 500M or 10G"),
+        ("platform: linux/foo", "no image is made for the architecture"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_line(keys: str, words: str) -> None:
     with pytest.raises(Invalid, match=r"line 4: web: ") as refused:
         web(keys)
     assert words in refused.value.message
+
+
+def test_a_selector_with_two_operators_is_refused() -> None:
+    with pytest.raises(Invalid, match="'a==b==c' is no condition: it has two operators"):
+        web("labels: {io.rancher.service.selector.container: a==b==c}")

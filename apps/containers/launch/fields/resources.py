@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from apps.containers.launch import engine_values
+from apps.containers.launch.engine_checks import check_storage_options
 from apps.containers.launch.fields.declaration import (
     ComposeKey,
     FormControl,
@@ -26,7 +27,7 @@ from apps.containers.launch.values import (
     Ulimit,
     check_log_config,
 )
-from apps.core.fields import integer, list_of, map_text, mapping, nested, text
+from apps.core.fields import integer, list_of, mapping, nested, text
 from apps.core.texts import gettext_noop as _
 
 _MIB = 1024 * 1024
@@ -222,7 +223,7 @@ class ResourceFields(NetworkFields):
         kubernetes=_NOT_PER_POD, swarm=_NOT_IN_SWARM,
     )  # fmt: skip
     storage_options: Mapping[str, str] = launch_field(
-        "storageOpt", "map[string]", mapping(map_text(1024)), {},
+        "storageOpt", "map[string]", check_storage_options, {},
         engine=harmless("StorageOpt", write=dict),
         compose=ComposeKey("storage_opt", "pairs"),
         kubernetes="containers[].resources.limits.ephemeral-storage for the size; any other is refused",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from apps.containers.launch import engine_values
+from apps.containers.launch.engine_checks import check_platform
 from apps.containers.launch.fields.declaration import (
     ComposeKey,
     FormControl,
@@ -20,7 +21,6 @@ from apps.containers.launch.values import (
     DEVICE,
     DEVICE_RULE,
     PATH,
-    PLATFORM,
     check_capability,
     check_signal,
 )
@@ -176,7 +176,7 @@ class RightsFields(ResourceFields):
         kubernetes="runtimeClassName", swarm=_NOT_IN_SWARM,
     )  # fmt: skip
     platform: str | None = launch_field(
-        "platform", "string", PLATFORM,
+        "platform", "string", check_platform,
         bounds=(1, 64),
         compose="platform",
         form=FormControl(
