@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from apps.containers.models import Container
 from apps.containers.port_holders import holder_in_words
@@ -81,9 +81,13 @@ class FleetSnapshot:
     spread: Mapping[str, Mapping[int, int]]
 
 
-def read_snapshot(environment_id: int) -> FleetSnapshot:
-    """The environment as it is now, in a constant number of queries."""
-    counts, ports = counts_by_host(environment_id), _ports_by_host(environment_id)
+def read_snapshot(environment_id: int, *, starting: Collection[int] = ()) -> FleetSnapshot:
+    """The environment as it is now, in a constant number of queries.
+
+    `starting` are the keys of stopped containers that are to run: they hold their places as those that run do.
+    """
+    counts = counts_by_host(environment_id, starting=starting)
+    ports = _ports_by_host(environment_id, starting=starting)
     hosts = schedulable_hosts(environment_id)
     spread: dict[str, dict[int, int]] = defaultdict(dict)
     rows = Container.all_objects.filter(environment=environment_id, removed=None, host__isnull=False)
@@ -91,7 +95,7 @@ def read_snapshot(environment_id: int) -> FleetSnapshot:
     for key, host, count in rows.values_list("spread_key", "host").annotate(count=Count("pk")).order_by():
         spread[key][host] = count
     views = tuple(host_view(host, counts, ports) for host in hosts)
-    return FleetSnapshot(views, tuple(_neighbours(environment_id)), spread)
+    return FleetSnapshot(views, tuple(_neighbours(environment_id, starting)), spread)
 
 
 def own_labels(row: Container) -> dict[str, str]:
@@ -99,33 +103,39 @@ def own_labels(row: Container) -> dict[str, str]:
     return {**row.config.labels, **row.tags}
 
 
-def _occupants(environment_id: int) -> QuerySet[Container]:
-    """What holds its place on a host; a stopped one gives way, such as one that an upgrade keeps for a rollback."""
+def _occupants(environment_id: int, starting: Collection[int] = ()) -> QuerySet[Container]:
+    """What holds its place on a host; a stopped one gives way, such as one that an upgrade keeps for a rollback.
+
+    Those of the keys in `starting` hold theirs, stopped or not.
+    """
     rows: QuerySet[Container] = Container.all_objects.filter(
         environment=environment_id, removed=None, host__isnull=False
     )
-    return rows.exclude(desired__in=("removed", "purged", "stopped"))
+    rows = rows.exclude(desired__in=("removed", "purged"))
+    return rows.exclude(~Q(pk__in=starting), desired="stopped") if starting else rows.exclude(desired="stopped")
 
 
-def _ports_by_host(environment_id: int, but_those_of: Collection[str] = ()) -> PortsByHost:
+def _ports_by_host(
+    environment_id: int, but_those_of: Collection[str] = (), *, starting: Collection[int] = ()
+) -> PortsByHost:
     """The ports that containers of the environment hold or will hold, per host, each with who that is.
 
     Theirs, and those chosen for them; `but_those_of` leaves out containers with these spread keys.
     """
     found: PortsByHost = defaultdict(dict)
-    rows = _occupants(environment_id).exclude(fixed_ports=[])
+    rows = _occupants(environment_id, starting).exclude(fixed_ports=[])
     if but_those_of:
         rows = rows.exclude(spread_key__in=but_those_of)
     for host_id, ports, name, tags in rows.values_list("host", "fixed_ports", "name", "tags"):
         found[host_id].update(dict.fromkeys(((p[0], p[1], p[2]) for p in ports), holder_in_words(name, tags)))
-    for host_id, number, protocol, name, tags in numbers_by_host(environment_id, but_those_of):
+    for host_id, number, protocol, name, tags in numbers_by_host(environment_id, but_those_of, starting=starting):
         found[host_id]["", number, protocol] = holder_in_words(name, tags)
     return found
 
 
-def _neighbours(environment_id: int) -> list[Neighbour]:
+def _neighbours(environment_id: int, starting: Collection[int] = ()) -> list[Neighbour]:
     """The containers that rules can ask for, with their labels."""
-    rows = _occupants(environment_id).order_by("pk")
+    rows = _occupants(environment_id, starting).order_by("pk")
     found = list(rows.values_list("uuid", "generation", "host", "name", "tags"))
     labels = stored_labels(Container, [(uuid, generation) for uuid, generation, *_rest in found])
     return [

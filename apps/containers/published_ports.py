@@ -186,13 +186,14 @@ def release_places(prefix: str) -> None:
 
 
 def numbers_by_host(
-    environment_id: int, but_those_of: Collection[str] = ()
+    environment_id: int, but_those_of: Collection[str] = (), *, starting: Collection[int] = ()
 ) -> Iterable[tuple[int, int, str, str, dict[str, str]]]:
     """The numbers that containers use which hold their place on a host: host, number, protocol, name, labels.
 
-    `but_those_of` leaves out containers with these spread keys.
+    `but_those_of` leaves out containers with these spread keys; those of the keys in `starting` count though stopped.
     """
     rows = PublishedPort.objects.filter(environment=environment_id, container__removed=None, container__isnull=False)
-    rows = rows.exclude(container__desired__in=("removed", "purged", "stopped"))
+    rows = rows.exclude(container__desired__in=("removed", "purged"))
+    rows = rows.exclude(~Q(container__in=starting), container__desired="stopped")
     rows = rows.exclude(container__spread_key__in=but_those_of) if but_those_of else rows
     return rows.values_list("host", "number", "protocol", "container__name", "container__tags")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -36,17 +36,18 @@ def containers_of(actor: Actor, environment_id: int) -> QuerySet[Container]:
     return rows
 
 
-def counts_by_host(environment_id: int, spread_key: str = "") -> Counts:
+def counts_by_host(environment_id: int, spread_key: str = "", *, starting: Collection[int] = ()) -> Counts:
     """By host: the containers that are not being removed, those of them with this spread key, and what they reserve.
 
-    What is stopped reserves nothing, or an upgrade that keeps the old containers would need a host twice as big.
+    What is stopped reserves nothing, or an upgrade that keeps the old containers would need a host twice as big; but
+    for those of the keys in `starting`, which are to run.
     """
     rows = Container.all_objects.filter(environment=environment_id, removed=None, host__isnull=False).exclude(
         desired="removed"
     )
     alike = Count("pk", filter=Q(spread_key=spread_key) & ~Q(spread_key=""))
     reserved = {
-        name: Sum(column, filter=~Q(desired="stopped"), default=0)
+        name: Sum(column, filter=~Q(desired="stopped") | Q(pk__in=starting), default=0)
         for name, column in (("memory", "reserved_memory"), ("cpu", "reserved_milli_cpu"))
     }
     counted = rows.values_list("host").annotate(everything=Count("pk"), same=alike, **reserved).order_by()

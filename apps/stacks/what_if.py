@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from apps.containers.deployment_units import unit_requirements
+from apps.containers.deployment_units import current_members, unit_requirements
 from apps.containers.fleet import FleetSnapshot, own_labels, read_snapshot
 from apps.containers.launch.kind_labels import is_global
 from apps.containers.models import Container
@@ -24,7 +24,7 @@ from apps.stacks.goal import ON_HOSTS, global_hosts, goal_of
 from apps.stacks.models import Service, Slot
 from apps.stacks.new_services import check_scale
 from apps.stacks.one_address import check_scaled
-from apps.stacks.plan import REMOVED_STATES, free_numbers
+from apps.stacks.plan import REMOVED_STATES, ServicePlan, free_numbers
 from apps.stacks.readiness import ReadyRule, min_ready_seconds
 from apps.stacks.rollout import upgrade_view
 from apps.stacks.sidekicks import PRIMARY
@@ -51,12 +51,16 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """The outcome: containers that would be `placed` (or fit nowhere), those `removed`, and those that stay though."""
+    """The outcome: containers that would be `placed` (or fit nowhere), those `removed`, and those that stay though.
+
+    `note` is under which condition all this is so; empty where there is none.
+    """
 
     kind: str
     placed: tuple[Move, ...] = ()
     removed: tuple[Move, ...] = ()
     stays: tuple[Move, ...] = ()
+    note: str = ""
 
     @property
     def homeless(self) -> tuple[Move, ...]:
@@ -152,8 +156,29 @@ def what_if_scaled(row: Service, scale: Any) -> WhatIf:
     leaving = [slot.container for slot in slots if slot.container and slot.container.pk in steps.remove]
     numbers = steps.fill + steps.surge
     made = [_successor(row, number, by_number.get(number), goal.hosts.get(number)) for number in numbers]
-    placed = _trial(read_snapshot(row.environment_id), len(made)).place_all(made) if made else ()
-    return WhatIf("scale", placed, _removed(leaving))
+    placed = _trial(_snapshot_with_started(row, slots, steps), len(made)).place_all(made) if made else ()
+    return WhatIf("scale", placed, _removed(leaving), note=_note_on_state(row))
+
+
+def _note_on_state(row: Service) -> str:
+    if row.desired == "active":
+        return ""
+    return f"{row.name} is {row.desired}: nothing starts before it is activated. This is what would happen then."
+
+
+def _snapshot_with_started(row: Service, slots: Sequence[Slot], steps: ServicePlan) -> FleetSnapshot:
+    """The environment with the service's stopped containers as if they ran: they start again where they are.
+
+    Not those that are kept for a rollback.
+    """
+    primaries = [slot.container for slot in slots if slot.container and slot.container.pk in steps.start]
+    units = {each.deployment_unit for each in primaries if each.deployment_unit}
+    beside: dict[str, list[Container]] = defaultdict(list)
+    rows = Container.all_objects.filter(deployment_unit__in=units, removed=None).exclude(desired__in=REMOVED_STATES)
+    for mate in rows.filter(launch_name__in=[each.name for each in row.sidekicks]) if units else ():
+        beside[mate.deployment_unit].append(mate)
+    mates = [mate for members in beside.values() for mate in current_members(members).values()]
+    return read_snapshot(row.environment_id, starting=[each.pk for each in (*primaries, *mates)])
 
 
 def _removed(leaving: Sequence[Container]) -> tuple[Move, ...]:

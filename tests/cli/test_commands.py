@@ -246,6 +246,12 @@ def test_what_if_shows_where_containers_would_go(shop: CommandLine):
         assert (refused.code, "name a host" in refused.err) == (ExitCode.USAGE, True)
 
 
+def test_what_if_of_an_inactive_service_says_that_nothing_starts(shop: CommandLine):
+    shop.succeed("deactivate", "shop/web", "--wait")
+    found = shop.succeed("what-if", "shop/web", "--scale", "3")
+    assert "nothing starts before it is activated" in found.err
+
+
 def test_a_name_that_several_services_have_is_refused_with_their_stacks(shop: CommandLine):
     shop.succeed("up", "-d", "-s", "other")
     refused = shop.fail("what-if", "web")

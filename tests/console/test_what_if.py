@@ -21,6 +21,12 @@ def test_a_service_s_page_says_where_one_more_would_go(browser_as: Any, at: Any,
     assert "it is the only host that fits" in text
 
 
+def test_an_inactive_service_s_page_says_that_nothing_starts(browser_as: Any, at: Any, web: Service) -> None:
+    Service.all_objects.filter(pk=web.pk).update(desired="inactive", display_state="inactive")
+    page = browser_as("rita").get(at("service-what-if", pk=web.pk)).content.decode()
+    assert "nothing starts before it is activated" in page
+
+
 @pytest.mark.parametrize("scale", ["many", "-1", "1001", "²"])
 def test_a_scale_that_cannot_be_is_refused_on_the_page(browser_as: Any, at: Any, web: Service, scale: str) -> None:
     answer = browser_as("alice").get(at("service-what-if", pk=web.pk), {"scale": scale})

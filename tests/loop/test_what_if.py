@@ -23,7 +23,8 @@ from apps.hosts.affinity import PREFIX
 from apps.hosts.models import Host
 from apps.hosts.services import host_create, host_update
 from apps.stacks.models import Service, Stack
-from apps.stacks.services import service_act, service_update
+from apps.stacks.services import service_act, service_create, service_update
+from apps.stacks.sidekicks import Sidekick, UnitConfig
 from apps.stacks.what_if import WhatIf, changed_labels, what_if_host_lost, what_if_labeled, what_if_scaled
 from tests.loop.simulated_fleet import CONFIG, SimulatedFleet
 
@@ -149,6 +150,31 @@ def test_what_fits_nowhere_says_why(third: SimulatedFleet, shop: Stack) -> None:
     assert outcome.homeless[0].reasons == (
         "port 8080/tcp is in use by shop_web_1 of the service shop/web (h1, h2, h3)",
     )
+
+
+@pytest.mark.parametrize("by_sidekick", [False, True], ids=["by its container", "by its sidekick"])
+def test_an_inactive_service_s_stopped_containers_hold_their_ports(
+    third: SimulatedFleet, shop: Stack, *, by_sidekick: bool
+) -> None:
+    ports: dict[str, Any] = {"ports": ["8123:80"]}
+    log = Sidekick("log", LaunchConfig.from_wire({**CONFIG, **(ports if by_sidekick else {})}))
+    primary = LaunchConfig.from_wire({**CONFIG, **({} if by_sidekick else ports)})
+    service = service_create(
+        actor=third.actor, stack=shop, name="web", config=UnitConfig(primary, (log,)), scale=2, start_on_create=True
+    )
+    third.run()
+    service_act(Service.all_objects.get(pk=service.pk), "deactivate", actor=third.actor)
+    third.run()
+    service = Service.all_objects.get(pk=service.pk)
+    outcome = what_if_scaled(service, 5)
+    assert (len(outcome.settled), len(outcome.homeless)) == (2, 4)  # two of each unit
+    assert outcome.note == "web is inactive: nothing starts before it is activated. This is what would happen then."
+    service_update(service, actor=third.actor, scale=5)
+    third.run()
+    service_act(Service.all_objects.get(pk=service.pk), "activate", actor=third.actor)
+    third.run()
+    assert hosts_of(predicted(outcome)) == predicted(outcome)
+    assert not what_if_scaled(Service.all_objects.get(pk=service.pk), 6).note
 
 
 @pytest.mark.parametrize("scale", [-1, 1001, "many", None, True])

@@ -8,6 +8,7 @@ import pytest
 
 from apps.core.ids import wire_id
 from apps.hosts.models import Host
+from apps.stacks.models import Service
 
 
 @pytest.fixture
@@ -27,6 +28,12 @@ def test_a_service_answers_what_another_scale_would_do(api: Any, service: Any) -
     assert [(move["from"], move["to"]) for move in found["placed"]] == [(None, "lab-1")] * 2
     assert found["placed"][0]["reasons"] == ["it is the only host that fits"]
     assert api.get(f"services/{service['id']}")["scale"] == service["scale"]
+
+
+def test_an_inactive_service_answers_that_nothing_starts_yet(api: Any, service: Any) -> None:
+    assert api.get(service["links"]["whatIf"])["note"] is None
+    Service.all_objects.filter(name=service["name"]).update(desired="inactive", display_state="inactive")
+    assert "nothing starts before it is activated" in api.get(service["links"]["whatIf"])["note"]
 
 
 def test_a_host_answers_what_its_loss_and_its_labels_would_do(api: Any, service: Any, host: Host) -> None:

@@ -33,6 +33,7 @@ class WhatIfResource(EmbeddedResource):
     name = "whatIf"
     roles = READ_ONLY
     own_fields = parse_fields("""
+        note         string r
         placed       json   r
         question     string r
         removed      json   r
@@ -68,6 +69,7 @@ def _describe(caller: ApiCaller, row: Service | Host, plural: str, prefix: str, 
         "resourceType": wire_type(row.KIND),
         "resourceId": key,
         "question": outcome.kind,
+        "note": outcome.note or None,
         "placed": _moves(outcome.placed),
         "removed": _moves(outcome.removed),
         "stays": _moves(outcome.stays),

@@ -42,6 +42,8 @@ def _run(session: CliSession, options: Namespace) -> int:
     lines = list(_sentences(found))
     for line in lines or ["Nothing would move."]:
         session.terminal.print(line)
+    if found.get("note"):
+        session.terminal.note(printable(found["note"]))
     return ExitCode.OK
 
 
