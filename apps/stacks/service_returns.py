@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 
+from apps.containers.deployment_units import current_members
 from apps.containers.models import Container
 from apps.core.errors import Forbidden, Invalid, Problem
 from apps.environments.access import can, verdict
@@ -17,6 +18,7 @@ from apps.environments.actor import Actor
 from apps.stacks.balancer.revisions import changes_between, columns_in_place, return_in_place
 from apps.stacks.balancer.settings import BalancerSettings
 from apps.stacks.models import Service, ServiceRevision, Slot
+from apps.stacks.plan import REMOVED_STATES
 from apps.stacks.port_shortage import service_port_shortage
 from apps.stacks.replaced_members import ReplacedMembers, replaced_members
 from apps.stacks.revision_diff import FieldChange
@@ -143,7 +145,7 @@ def _containers_made_anew(row: Service, replaced: ReplacedMembers) -> tuple[str,
     slots = Slot.objects.filter(service=row, container__isnull=False).select_related("container").order_by("number")
     primaries = [slot.container for slot in slots if slot.container is not None]
     leaving = {*replaced.changed, *replaced.following, *replaced.removed}
-    beside = _sidekicks_of(primaries) if leaving else {}
+    beside = _sidekicks_of(primaries, {each.name for each in row.sidekicks}) if leaving else {}
     names: list[str] = []
     for each in primaries:
         if replaced.primary or revision_of(each) != row.current_version:
@@ -152,14 +154,18 @@ def _containers_made_anew(row: Service, replaced: ReplacedMembers) -> tuple[str,
     return tuple(names)
 
 
-def _sidekicks_of(primaries: Iterable[Container]) -> Mapping[str, Sequence[Container]]:
-    """The sidekicks beside these containers, by their deployment units, in one query."""
+def _sidekicks_of(primaries: Iterable[Container], names: Collection[str]) -> Mapping[str, Sequence[Container]]:
+    """The current sidekicks beside these containers, by their deployment units, in one query.
+
+    `names` are those of the service now: what else is stopped is kept for a rollback, like older ones of a name.
+    """
     found: dict[str, list[Container]] = defaultdict(list)
     units = {each.deployment_unit for each in primaries if each.deployment_unit}
-    rows = Container.all_objects.filter(deployment_unit__in=units, removed=None).exclude(desired="removed")
-    for mate in rows.exclude(launch_name__in=("", PRIMARY)).order_by("name") if units else ():
-        found[mate.deployment_unit].append(mate)
-    return found
+    rows = Container.all_objects.filter(deployment_unit__in=units, removed=None).exclude(desired__in=REMOVED_STATES)
+    for mate in rows.exclude(launch_name__in=("", PRIMARY)) if units else ():
+        if mate.launch_name in names or mate.desired != "stopped":
+            found[mate.deployment_unit].append(mate)
+    return {unit: sorted(current_members(mates).values(), key=lambda each: each.name) for unit, mates in found.items()}
 
 
 def _port_shortage(row: Service, prepared: PreparedUpgrade) -> str:

@@ -247,7 +247,7 @@ def test_what_if_shows_where_containers_would_go(shop: CommandLine):
 
 
 def test_what_if_of_an_inactive_service_says_that_nothing_starts(shop: CommandLine):
-    shop.succeed("deactivate", "shop/web", "--wait")
+    shop.succeed("stop", "shop/web", "--wait")
     found = shop.succeed("what-if", "shop/web", "--scale", "3")
     assert "nothing starts before it is activated" in found.err
 

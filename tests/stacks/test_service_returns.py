@@ -78,6 +78,25 @@ def test_the_containers_of_the_preview_are_those_that_the_return_replaces(
     assert len(gone) == 2
 
 
+def test_what_an_undecided_upgrade_keeps_is_not_counted(
+    upgraded: Any, actor_of: Any, run_loop: Callable[[], None]
+) -> None:
+    bob = actor_of("bob")
+    levels = [Sidekick("log", config(labels={"level": each})) for each in ("info", "debug", "error")]
+    row = upgraded(UnitConfig(config(), (levels[0],)), None, levels[1])
+    service_upgrade(row, actor=bob, config=None, sidekicks=(levels[2],), strategy=FAST)
+    run_loop()
+    row.refresh_from_db()
+    assert row.display_state == "upgraded"
+    assert Container.all_objects.filter(removed=None, launch_name="log", desired="stopped").count() == 2
+    for target in (2, 3):
+        draft = preview_service_return(row, 1, actor=bob, strategy=FAST)
+        assert draft.containers == ("shop_web_log_1", "shop_web_log_2")
+        service_return_to(row, target, actor=bob, strategy=FAST)
+        run_loop()
+        row.refresh_from_db()
+
+
 def test_links_that_came_since_are_in_the_preview(upgraded: Any, actor_of: Any) -> None:
     bob, row = actor_of("bob"), upgraded(UnitConfig(config()), config("bb:new"))
     other = service_create(actor=bob, stack=row.stack, name="db", config=config(), start_on_create=False)
