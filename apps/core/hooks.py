@@ -57,6 +57,8 @@ class Hooks:
     * `holds_keys(container)`: whether there are private keys in it that nobody is shown, so that a shell in it needs
       the right to see secret values too.
     * `lock_refusal(actor, action, row)`: why a lock prevents the action, empty when none does.
+    * `owner_refusal(actor, action, row)`: why the owner of a row, such as the service of a container, prevents the
+      action; empty when it does not.
     * `certificate_users(certificates)`, one of every app whose rows serve with certificates: takes keys of certificates
       and returns those rows by certificate, in a constant number of queries.
     * `images_needed(environment)`, one of every app whose rows name images: the names of those that an environment
@@ -83,7 +85,8 @@ class Hooks:
         self.on_identity_updated: Callable[[Any], Any] = _not_installed
         self.reason_to_run: Callable[[Any, str], tuple[str, Sequence[tuple[str, int]]]] = _no_reason
         self.holds_keys: Callable[[Any], bool] = _no_keys
-        self.lock_refusal: Callable[[Any, str, Managed], str] = _no_lock
+        self.lock_refusal: Callable[[Any, str, Managed], str] = _no_refusal
+        self.owner_refusal: Callable[[Any, str, Managed], str] = _no_refusal
         self.certificate_users: list[CertificateUsersHook] = []
         self.images_needed: list[Callable[[int], Iterable[str]]] = []
         self.is_member: Callable[[set[tuple[str, str]], Any], bool] = _not_installed
@@ -107,7 +110,7 @@ def _no_keys(_container: object) -> bool:
     return False
 
 
-def _no_lock(*_: object) -> str:
+def _no_refusal(*_: object) -> str:
     return ""
 
 

@@ -82,7 +82,7 @@ def verdict(actor: Actor, action: str, row: Managed) -> Verdict:
         return Verdict(allowed=False, reason=reason, is_locked=True)
     if row.display_state not in transition.start:
         return Verdict(allowed=False, reason=state_refusal(row, action, transition.start))
-    if reason := row.refusal(action):
+    if reason := row.refusal(action) or hooks.owner_refusal(actor, action, row):
         return Verdict(allowed=False, reason=reason)
     return ALLOWED
 

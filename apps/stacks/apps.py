@@ -16,7 +16,18 @@ class StacksConfig(AppConfig):
         from apps.control.kinds import register, requeue_owners
         from apps.core.hooks import hooks
         from apps.hosts.workloads import workloads
-        from apps.stacks import drain, goal, handover_steps, locks, members, reconcile, services, undo, upgrade_services
+        from apps.stacks import (
+            drain,
+            goal,
+            handover_steps,
+            kept_containers,
+            locks,
+            members,
+            reconcile,
+            services,
+            undo,
+            upgrade_services,
+        )
         from apps.stacks.models import Service, Stack
         from apps.stacks.workload import ServiceWorkload
 
@@ -43,6 +54,7 @@ class StacksConfig(AppConfig):
         _register_balancers()
         _register_jobs()
         hooks.lock_refusal = locks.lock_refusal
+        hooks.owner_refusal = kept_containers.owner_refusal
         hooks.on_environment_removed.insert(0, services.remove_environment_stacks)
 
 

@@ -20,6 +20,7 @@ from apps.control.models import PENDING_STATES, Operation
 from apps.core.models import Managed
 from apps.environments.models import Environment, OpenSocket
 from apps.hosts.models import Host
+from apps.stacks.kept_containers import kept_containers
 from apps.stacks.members import links_by_selector
 from apps.stacks.models import Service, ServiceLink, ServiceMember, ServiceRun, Stack
 from apps.stacks.run_plan import LIVE
@@ -75,6 +76,7 @@ class PendingWork:
 class RemovalPreview:
     """Everything that goes, or loses something, together with what is deleted.
 
+    `kept` are those of `containers` and `sidekicks` that are old, and kept for a rollback: their names.
     `selectors` are services that stay whose selector of containers finds some of these.
     `services` have the number of their containers, `runs` are those under way of scheduled services, by the service.
     `must_type_name`: so much hangs on it that a click is not enough.
@@ -85,6 +87,7 @@ class RemovalPreview:
     services: tuple[tuple[str, int], ...] = ()
     containers: tuple[str, ...] = ()
     sidekicks: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     links: tuple[IncomingLink, ...] = ()
     aliases: tuple[IncomingLink, ...] = ()
     balancers: tuple[str, ...] = ()
@@ -128,9 +131,11 @@ def _of_containers(rows: Sequence[Container], **more: Sequence[int]) -> RemovalP
     rows = sorted(rows, key=lambda each: _counted(each.name))
     keys = [each.pk for each in rows]
     shells, log_streams = _open_streams(Q(kind="container", target__in=keys))
+    kept = _kept(rows)
     return RemovalPreview(
         containers=tuple(each.name for each in rows if each.launch_name in {"", PRIMARY}),
         sidekicks=tuple(each.name for each in rows if each.launch_name not in {"", PRIMARY}),
+        kept=tuple(each.name for each in rows if each.pk in kept),
         ports=_ports(rows),
         volumes=_volumes(rows),
         selectors=_selectors(keys, more.get("service", ())),
@@ -139,6 +144,13 @@ def _of_containers(rows: Sequence[Container], **more: Sequence[int]) -> RemovalP
         shells=shells,
         log_streams=log_streams,
     )
+
+
+def _kept(rows: Iterable[Container]) -> Collection[int]:
+    """The containers of services that are kept for a rollback; three queries at most."""
+    keys = {each.spread_key for each in rows if each.spread_key and each.desired == "stopped"}
+    services = Service.all_objects.filter(uuid__in=keys, removed=None) if keys else ()
+    return kept_containers(services)
 
 
 def _selectors(containers: Sequence[int], services: Sequence[int]) -> tuple[str, ...]:

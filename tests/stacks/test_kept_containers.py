@@ -1,4 +1,4 @@
-"""What an upgrade keeps for a rollback serves nobody: no name, request or metadata leads to it, nothing counts it."""
+"""What an upgrade keeps for a rollback is not started by hand, and may be removed."""
 
 from __future__ import annotations
 
@@ -9,94 +9,88 @@ import pytest
 
 from apps.containers.launch.config import LaunchConfig
 from apps.containers.models import Container
+from apps.containers.services import container_act
+from apps.core.errors import ActionNotAvailable
 from apps.drivers.simulated.engine import SimulatedDriver
+from apps.environments.access import available, verdict
+from apps.environments.actor import SYSTEM
 from apps.environments.models import Environment
 from apps.hosts.models import Host
-from apps.stacks.balancer.selectors import _servers, server_name
-from apps.stacks.metadata.source import facts_of
-from apps.stacks.models import Service, Slot
-from apps.stacks.names.reading import read_names
-from apps.stacks.network_policy.reading import read_members
-from apps.stacks.selectors import service_views
-from apps.stacks.services import service_act, service_create, stack_create
-from apps.stacks.sidekicks import Sidekick, UnitConfig
+from apps.stacks.kept_containers import kept_containers
+from apps.stacks.models import Service
+from apps.stacks.services import service_create, stack_create
+from apps.stacks.sidekicks import PRIMARY, Sidekick, UnitConfig
 from apps.stacks.upgrade_services import service_upgrade, service_upgrade_step
 from apps.stacks.upgrade_strategy import UpgradeStrategy
 
+REASON = "Not possible: it is kept for a rollback of web. Roll web back, or finish the upgrade."
+Undecided = tuple[Service, dict[str, Container]]
 
-def config(image: str, **fields: Any) -> LaunchConfig:
-    return LaunchConfig.from_wire({"imageUuid": f"docker:{image}", **fields})
+
+def config(**fields: Any) -> LaunchConfig:
+    return LaunchConfig.from_wire({"imageUuid": "docker:bb:local", **fields})
 
 
 @pytest.fixture
-def upgraded(
+def undecided(
     lab: Environment, host: Host, sim: SimulatedDriver, actor_of: Any, run_loop: Callable[[], None]
-) -> Service:
-    """A service of one unit with a sidekick, both upgraded: the old two are kept."""
-    sim.local_images.add("bb:new")
+) -> Undecided:
+    """A service after an upgrade that replaced a sidekick and left another out, and what is kept by its names."""
     bob = actor_of("bob")
     stack = stack_create(actor=bob, environment=lab, name="shop")
-    unit = UnitConfig(config("bb:local"), (Sidekick("log", config("bb:local")),))
+    unit = UnitConfig(config(), (Sidekick("log", config()), Sidekick("data", config())))
     row = service_create(actor=bob, stack=stack, name="web", config=unit, scale=1, start_on_create=True)
     run_loop()
     row.refresh_from_db()
+    changed = config(labels={"a": "b"})
     service_upgrade(
         row,
         actor=bob,
-        config=config("bb:new"),
-        sidekicks=[Sidekick("log", config("bb:new"))],
-        strategy=UpgradeStrategy(interval_ms=100),
+        config=changed,
+        sidekicks=(Sidekick("log", changed),),
+        strategy=UpgradeStrategy(2, 100),
+        is_whole=True,
     )
-    for _round in range(4):
-        Container.all_objects.filter(next_attempt_at__isnull=False).update(next_attempt_at=row.created)
-        Service.all_objects.update(next_attempt_at=row.created)
-        run_loop()
+    run_loop()
     row.refresh_from_db()
     assert row.display_state == "upgraded"
-    return row
+    rows = Container.all_objects.filter(spread_key=str(row.uuid), removed=None, desired="stopped")
+    return row, {each.launch_name or PRIMARY: each for each in rows}
 
 
-def test_both_are_kept_and_only_the_primary_is_in_the_slot(upgraded: Service) -> None:
-    kept = Container.all_objects.filter(removed=None, image="bb:local")
-    assert {each.desired for each in kept} == {"stopped"}
-    assert len(kept) == 2
-    slot = Slot.objects.get()
-    assert slot.previous in kept
+def test_what_is_kept_is_found(undecided: Undecided) -> None:
+    row, kept = undecided
+    assert kept.keys() == {PRIMARY, "log", "data"}
+    assert kept_containers([row]) == {each.pk: "web" for each in kept.values()}
 
 
-def test_scale_and_health_count_the_new_ones(upgraded: Service) -> None:
-    (view,) = service_views([upgraded])
-    assert [each.image for each in view.containers] == ["bb:new"]
-    assert [each.image for each in view.sidekicks] == ["bb:new"]
+@pytest.mark.parametrize("name", [PRIMARY, "log", "data"])
+def test_what_is_kept_is_not_started_and_may_be_removed(undecided: Undecided, actor_of: Any, name: str) -> None:
+    kept, bob = undecided[1][name], actor_of("bob")
+    assert kept.display_state == "stopped"
+    found = available(kept, bob)
+    assert (found["start"].allowed, found["start"].reason) == (False, REASON)
+    assert not found["restart"]
+    assert found["remove"]
+    with pytest.raises(ActionNotAvailable, match="kept for a rollback of web"):
+        container_act(kept, "start", actor=bob)
+    assert verdict(SYSTEM, "start", kept)  # a rollback starts it
 
 
-def test_names_and_policies_lead_to_the_new_ones(upgraded: Service, lab: Environment) -> None:
-    current = set(Container.all_objects.filter(image="bb:new").values_list("pk", flat=True))
-    assert {each.key for each in read_names([lab.pk])[lab.pk].containers} == current
-    assert {each.key for each in read_members([lab.pk])[lab.pk].containers} <= current
-
-
-def test_metadata_tells_of_the_new_ones(upgraded: Service, lab: Environment) -> None:
-    uuids = {str(each) for each in Container.all_objects.filter(image="bb:new").values_list("uuid", flat=True)}
-    assert {each.uuid for each in facts_of(lab.pk).containers} == uuids
-
-
-def test_metadata_has_the_sidekicks_of_a_service_that_was_stopped(
-    upgraded: Service, lab: Environment, actor_of: Any, run_loop: Callable[[], None]
+def test_after_a_rollback_what_was_kept_is_any_container(
+    undecided: Undecided, actor_of: Any, run_loop: Callable[[], None]
 ) -> None:
-    service_upgrade_step(upgraded, "finishupgrade", actor=actor_of("bob"))
+    row, kept = undecided
+    service_upgrade_step(row, "rollback", actor=actor_of("bob"))
     run_loop()
-    upgraded.refresh_from_db()
-    service_act(upgraded, "deactivate", actor=actor_of("bob"))
-    run_loop()
-    assert len(facts_of(lab.pk).containers) == 2
+    row.refresh_from_db()
+    assert row.display_state == "active"
+    assert kept_containers([row]) == {}
+    back = Container.all_objects.get(pk=kept[PRIMARY].pk)
+    assert (back.display_state, verdict(actor_of("bob"), "stop", back).allowed) == ("running", True)
 
 
-def test_balancers_send_requests_to_the_new_ones(
-    upgraded: Service, actor_of: Any, run_loop: Callable[[], None]
-) -> None:
-    Container.all_objects.update(address="10.42.0.9")
-    servers = _servers({upgraded.pk: upgraded})[upgraded.pk]
-    current = Slot.objects.get().container
-    assert current is not None
-    assert [each.name for each in servers] == [server_name(current)]
+def test_an_inactive_service_s_own_containers_are_not_kept_ones(undecided: Undecided) -> None:
+    row, kept = undecided
+    Container.all_objects.filter(spread_key=str(row.uuid), removed=None).update(desired="stopped")
+    assert kept_containers([row]).keys() == {each.pk for each in kept.values()}

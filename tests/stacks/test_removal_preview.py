@@ -21,6 +21,9 @@ from apps.stacks.models import Service, ServiceLink, Stack
 from apps.stacks.removal_preview import IncomingLink, MountedVolume, removal_preview, scale_down_preview
 from apps.stacks.service_options import ServiceOptions
 from apps.stacks.services import link_add, service_create, service_update, stack_create
+from apps.stacks.sidekicks import Sidekick, UnitConfig
+from apps.stacks.upgrade_services import service_upgrade
+from apps.stacks.upgrade_strategy import UpgradeStrategy
 from apps.stacks.webhooks.services import deploy_webhook_act, deploy_webhook_create
 
 CONFIG = {"imageUuid": "docker:bb:local", "ports": ["80/tcp"]}
@@ -88,6 +91,24 @@ def test_ports_volumes_and_containers_of_a_service(serve: Any, host: Host):
         MountedVolume("shop_web_2:/data", host.name, is_kept=False),
     )
     assert {volume.size for volume in found.volumes} == {None}
+
+
+@pytest.mark.parametrize("with_sidekick", [True, False], ids=["a sidekick", "the primary container"])
+def test_old_containers_that_are_kept_have_another_line(
+    serve: Any, actor_of: Any, run_loop: Callable[[], None], *, with_sidekick: bool
+):
+    config, changed = LaunchConfig.from_wire(CONFIG), LaunchConfig.from_wire({**CONFIG, "labels": {"a": "b"}})
+    web = serve("web", config=UnitConfig(config, (Sidekick("log", config),)) if with_sidekick else config)
+    upgraded = {"config": None, "sidekicks": (Sidekick("log", changed),)} if with_sidekick else {"config": changed}
+    service_upgrade(web, actor=actor_of("alice"), strategy=UpgradeStrategy(2, 100), **upgraded)
+    run_loop()
+    web.refresh_from_db()
+    assert web.display_state == "upgraded"
+    name = "sidekick shop_web_log_1" if with_sidekick else "container shop_web_1"
+    found = removal_preview(web)
+    lines = removal_sections(web, found)[0].lines
+    assert [line for line in lines if line.startswith(name)] == [name, f"{name} (old, kept for a rollback)"]
+    assert found.kept == (name.split()[1],)
 
 
 def test_open_shells_and_log_streams_are_counted_while_their_process_lives(serve: Any, lab: Environment):

@@ -32,6 +32,7 @@ class RemovalPreviewResource(EmbeddedResource):
         containers    json    r
         counts        json    r
         hosts         json    r
+        kept          json    r
         links         json    r
         logStreams    int     r
         mustTypeName  boolean r
@@ -74,6 +75,7 @@ def _describe(caller: ApiCaller, row: Managed, found: RemovalPreview) -> dict[st
         "balancers": list(found.balancers),
         "containers": list(found.containers),
         "hosts": list(found.hosts),
+        "kept": list(found.kept),
         "links": [asdict(each) for each in found.links],
         "operations": [
             {"id": wire_id("pi", each.key), "name": wire_name(each.name), "target": each.target}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.template.defaultfilters import filesizeformat
@@ -61,9 +63,20 @@ def _what_goes(row: Managed, found: RemovalPreview) -> list[str]:
     if isinstance(row, Stack):
         return _services(found) + hooks + unnamed
     names = [] if isinstance(row, Container) else found.containers
-    lines = [_("container %(name)s") % {"name": name} for name in names]
-    lines += [_("sidekick %(name)s") % {"name": name} for name in found.sidekicks if name != row.name]
-    return lines + hooks + unnamed
+    beside = [name for name in found.sidekicks if name != row.name] if isinstance(row, Container) else found.sidekicks
+    lines = _named(_("container %(name)s"), names, found.kept)
+    return lines + _named(_("sidekick %(name)s"), beside, found.kept) + hooks + unnamed
+
+
+def _named(text: str, names: Iterable[str], kept: Collection[str]) -> list[str]:
+    """A line for each container; old ones, which have the name of another, come after it."""
+    left, lines = Counter(kept), []
+    counts = Counter(names)
+    for name, count in counts.items():
+        old = min(count, left[name])
+        lines += [text % {"name": name}] * (count - old)
+        lines += [_("%(what)s (old, kept for a rollback)") % {"what": text % {"name": name}}] * old
+    return lines
 
 
 def _services(found: RemovalPreview) -> list[str]:
