@@ -10,7 +10,11 @@ from apps.drivers.base import CreateRequest, EngineRefused
 Version = tuple[int, ...]
 
 _PLATFORM_SINCE: Version = (1, 41)
-_HOST_CONFIG_SINCE: dict[str, Version] = {"CgroupnsMode": (1, 41), "Annotations": (1, 43)}
+# Named as they are over the API, with the verb that goes with the name; in compose files they have similar names.
+_HOST_CONFIG_SINCE: dict[str, tuple[str, Version]] = {
+    "CgroupnsMode": ("cgroupnsMode needs", (1, 41)),
+    "Annotations": ("annotations need", (1, 43)),
+}
 
 
 def parse_api_version(version: str) -> Version:
@@ -22,16 +26,16 @@ def require_known_keys(request: CreateRequest, version: str) -> None:
     """Raise `EngineRefused` for a platform or a key that an engine with this version of the API would leave out."""
     spoken = parse_api_version(version)
     if request.platform and spoken < _PLATFORM_SINCE:
-        raise EngineRefused(_reason("platform", _PLATFORM_SINCE, version))
+        raise EngineRefused(_reason("platform needs", _PLATFORM_SINCE, version))
     host = request.body.get("HostConfig") or {}
-    for key, since in _HOST_CONFIG_SINCE.items():
+    for key, (subject, since) in _HOST_CONFIG_SINCE.items():
         if host.get(key) and spoken < since:
-            raise EngineRefused(_reason(key, since, version))
+            raise EngineRefused(_reason(subject, since, version))
 
 
-def _reason(what: str, since: Version, version: str) -> str:
+def _reason(subject: str, since: Version, version: str) -> str:
     needed = ".".join(map(str, since))
     return (
-        f"{what} needs version {needed} of the Engine API, and this engine speaks {version}: "
-        "upgrade the engine, or leave it out."
+        f"{subject} version {needed} of the Engine API, and this engine speaks {version}: "
+        f"upgrade the engine, or leave {'them' if subject.endswith('need') else 'it'} out."
     )

@@ -40,6 +40,22 @@ class FieldChange:
         return f"{self.label}: {self.key}" if self.key else self.label
 
     @property
+    def before_in_words(self) -> str:
+        """What was there, for a person who sees no table: also that there was nothing, or a value that is not shown."""
+        if self.change == "added":
+            return "not there"
+        return "a value" if self.field == "environment" else self.before_as_typed
+
+    @property
+    def after_in_words(self) -> str:
+        """What is there then, likewise."""
+        if self.change == "removed":
+            return "removed"
+        if self.field == "environment":
+            return "a value" if self.change == "added" else "another value"
+        return self.after_as_typed
+
+    @property
     def before_as_typed(self) -> str:
         """What was there in the unit of the form, such as `64.0 MB` and not the bytes."""
         return _as_typed(self.field, self.before)

@@ -53,6 +53,11 @@ class ReturnDraft:
     warnings: tuple[str, ...] = ()
 
     @property
+    def has_sidekicks(self) -> bool:
+        """Whether it has sidekicks now or then, so that new containers cannot start before the old ones stop."""
+        return bool(self.row.secondary or self.revision.secondary)
+
+    @property
     def starts(self) -> bool:
         """Whether a service that is stopped now is started by it."""
         return self.what == UPGRADE and self.row.desired != "active"

@@ -230,6 +230,21 @@ def test_a_service_s_return_is_previewed(shop: CommandLine):
     assert len(shop.succeed("revisions", "shop/web", "--format", "json").json) == 2
 
 
+def test_differences_are_shown_in_words(shop: CommandLine):
+    more = "\n  mem_limit: 1g\n  environment: {TOKEN: geheim}\n  image: sim/nginx"
+    shop.write("docker-compose.yml", FILE.replace("\n  image: sim/nginx", more, 1))
+    shop.succeed("up", "-d", "-u", "-c", "-s", "shop")
+    text = shop.succeed("rollback", "shop/web", "--to", "1", "--preview").out
+    assert "    Memory: 1.0 GB -> removed" in text
+    assert "    Environment variable: TOKEN: a value -> removed" in text
+    shop.write("docker-compose.yml", FILE)
+    shop.succeed("up", "-d", "-u", "-c", "-s", "shop")
+    shop.succeed("stop", "shop/web", "--wait")
+    text = shop.succeed("rollback", "shop/web", "--to", "2", "--preview").out
+    assert "    Memory: not there -> 1.0 GB" in text
+    assert "    it is stopped now, and is started by it" in text
+
+
 def test_what_if_shows_where_containers_would_go(shop: CommandLine):
     assert "shop_web_2: placed on lab-1" in shop.succeed("what-if", "shop/web", "--scale", "3").out
     assert "shop_web_1: removed from lab-1" in shop.succeed("what-if", "shop/web", "--scale", "0").out

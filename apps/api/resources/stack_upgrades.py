@@ -179,6 +179,9 @@ def serialize_difference(each: FieldChange) -> Data:
         "change": each.change,
         "before": each.before or None,
         "after": each.after or None,
+        "label": each.label,
+        "beforeText": each.before_in_words,
+        "afterText": each.after_in_words,
     }
 
 

@@ -124,11 +124,25 @@ def show_changes(session: CliSession, found: Json) -> None:
 def _show_step(session: CliSession, step: Json) -> None:
     """The differences of one service, and which of its containers are made anew."""
     for each in step.get("differences") or ():
-        where = ".".join(printable(part) for part in (each.get("sidekick"), each["field"], each.get("key")) if part)
-        session.terminal.print(f"    {where}: {printable(each.get('before'))} -> {printable(each.get('after'))}")
+        where = ": ".join(printable(part) for part in (each.get("sidekick"), _label(each), each.get("key")) if part)
+        before, after = (_text(each, name) for name in ("before", "after"))
+        session.terminal.print(f"    {where}: {printable(before)} -> {printable(after)}")
+    if step.get("starts"):
+        session.terminal.print("    it is stopped now, and is started by it")
     made_anew = ", ".join(printable(each) for each in step.get("containers") or ())
     if made_anew:
         session.terminal.print(f"    containers made anew or removed: {made_anew}")
+
+
+def _label(difference: Json) -> str:
+    """The field in words, as the console shows it; portals of before have no words for it."""
+    return str(difference.get("label") or difference["field"])
+
+
+def _text(difference: Json, name: str) -> str:
+    """What was (`before`) or will be (`after`) there, in words where the portal has some."""
+    nothing = "not there" if name == "before" else "removed"
+    return str(difference.get(f"{name}Text") or difference.get(name) or nothing)
 
 
 PROVIDES = {
