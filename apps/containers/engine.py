@@ -24,6 +24,7 @@ from apps.containers.network_checks import check_target, combined_health, doubt_
 from apps.containers.policy.enforce import body_mounts_volumes, enforce_body_policy, enforce_mount_policy
 from apps.containers.published_ports import with_host_ports
 from apps.containers.selectors import find_container
+from apps.containers.timeline import PEER_REPLACED
 from apps.control.queue import enqueue
 from apps.core.defaults import setting
 from apps.core.result import ReconcileResult
@@ -283,7 +284,12 @@ def observed_result(row: Container, seen: EngineContainer) -> ReconcileResult:
 
 
 def _is_ordered_start(row: Container) -> bool:
-    """Whether a start is its first, or the one that what is desired of it now asks for; others are restarts."""
+    """Whether a start is its first, or what is desired of it or the replacement of its like asks for it.
+
+    Others are restarts.
+    """
+    if PEER_REPLACED in row.status:
+        return True
     is_pending = row.status.get("achieved") != row.generation
     return row.start_count == 0 or (is_pending and row.status.get(STARTED_FOR) != row.generation)
 

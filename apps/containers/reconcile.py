@@ -40,7 +40,7 @@ from apps.containers.port_holders import wait_for_port
 from apps.containers.published_ports import REFUSED_PORTS, note_removed, reclaim_ports
 from apps.containers.pull_waits import await_pull, require_fresh_image
 from apps.containers.stuck import ToBeMadeAnew, remedy, remove_stuck, to_be_made_anew_result
-from apps.containers.timeline import ANEW, record_changes
+from apps.containers.timeline import ANEW, PEER_REPLACED, record_changes
 from apps.control.reconcile import extend_lease
 from apps.core.result import ReconcileResult
 from apps.drivers.base import (
@@ -57,7 +57,7 @@ from apps.hosts.models import Host
 from apps.hosts.selectors import driver_of
 
 STOP_GRACE = 10
-_OF_EARLIER_ATTEMPTS = {"final_exit_code", "pull_failed", LEAVING_SINCE, ANEW, REFUSED_PORTS}
+_OF_EARLIER_ATTEMPTS = {"final_exit_code", "pull_failed", LEAVING_SINCE, ANEW, PEER_REPLACED, REFUSED_PORTS}
 
 
 def reconcile_container(row: Container) -> ReconcileResult:
@@ -150,7 +150,8 @@ def _carry_out(
     with track_starting(row):
         found = _perform(row, engine, seen, step)
     notes += _step_notes(row, step)
-    restarted = step in {"start", "create"} and not desired.pending
+    # What is made anew for a new member of its unit has not failed: it is no restart, and no crash.
+    restarted = step in {"start", "create"} and not desired.pending and PEER_REPLACED not in row.status
     result = _step_result(row, seen, found, restarted=restarted)
     is_repair = restarted or (step == "start" and bool(row.status.get("crashes")))
     record_changes(row, seen, found, result, restarted=is_repair)
@@ -162,6 +163,7 @@ def _remove_outdated(row: Container, engine: Driver, seen: EngineContainer, note
     if row.desired != "running" or not deployment_units.is_made_for_others(row, seen):
         return seen
     _stop_and_remove(row, engine, seen)
+    row.status = {**row.status, PEER_REPLACED: True}
     notes.append("Removed, as a container whose network or volumes it takes was replaced.")
     return None
 

@@ -12,6 +12,7 @@ from apps.core.result import ReconcileResult
 from apps.drivers.base import EngineContainer
 
 ANEW = "anew"  # in a container's status: why it is to be removed and made once more
+PEER_REPLACED = "peer_replaced"  # likewise: that it was removed here, as what lends it network or volumes was replaced
 MAX_EVENTS = 50  # of one container; the same thing for the same reason is one
 _CHECK_KINDS = {"unhealthy": "unhealthy", "healthy": "healthy"}
 
@@ -48,6 +49,8 @@ def record_changes(
     end = RunEnd.of(before) or RunEnd.of(now) or RunEnd.from_status(status)
     if by_engine > 0:
         record_event(row, "restarted", end.reason if end else "", by_engine)
+    elif before is None and PEER_REPLACED in row.status:
+        record_event(row, "replaced", "Recreated, as a container whose network or volumes it takes was replaced.")
     elif before is None and (restarted or ANEW in row.status):
         why = row.status.get(ANEW)
         reason = f"Its engine could not start it any more: {why}" if why else "It was removed on its host."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from django.utils.translation import gettext as _
 
@@ -38,7 +38,7 @@ def kept_containers(services: Iterable[Service]) -> dict[int, str]:
     return found | _kept_sidekicks(by_key.values(), held)
 
 
-def _kept_sidekicks(services: Iterable[Service], held: set[str]) -> Mapping[int, str]:
+def _kept_sidekicks(services: Iterable[Service], held: set[str]) -> dict[int, str]:
     """The sidekicks that are kept, in one query; `held` are the units of what is to run."""
     by_spread_key = {str(row.uuid): row for row in services}
     rows = Container.all_objects.filter(spread_key__in=by_spread_key, keep_running=True, removed=None)
@@ -46,7 +46,7 @@ def _kept_sidekicks(services: Iterable[Service], held: set[str]) -> Mapping[int,
     units: dict[tuple[str, str], list[Container]] = defaultdict(list)
     for each in rows.only("pk", "spread_key", "deployment_unit", "launch_name", "desired"):
         units[each.spread_key, each.deployment_unit].append(each)
-    found = {}
+    found: dict[int, str] = {}
     for (spread_key, unit), members in units.items():
         service, current = by_spread_key[spread_key], current_members(members)
         wanted = {each.name for each in service.sidekicks} if unit in held else set()

@@ -258,3 +258,21 @@ def test_a_service_on_each_host_has_its_sidekicks_there(fleet: SimulatedFleet, s
     host_act(fleet.host(1), "activate", actor=fleet.actor)
     row = settle(fleet, row)
     assert hosts_of(assert_whole(fleet, row, 2)) == ["h1", "h2"]
+
+
+def test_a_sidekick_that_is_remade_for_a_new_primary_container_was_not_restarted(
+    fleet: SimulatedFleet, serve: Callable[..., Service]
+) -> None:
+    row = serve(scale=1)
+    before = {each.launch_name: each for each in members(row)}
+    changed = config(**NEW, dataVolumesFromLaunchConfigs=["data"])
+    service_upgrade(row, actor=fleet.actor, config=changed, strategy=TOGETHER)
+    row = settle(fleet, row)
+    assert row.display_state == "upgraded"
+    (log_container,) = (each for each in members(row) if each.launch_name == "log")
+    assert (log_container.pk, log_container.restarts) == (before["log"].pk, 0)
+    assert log_container.external_id != before["log"].external_id
+    events = [(each.kind, each.reason) for each in log_container.events.all()]
+    assert events == [("replaced", "Recreated, as a container whose network or volumes it takes was replaced.")]
+    assert not log_container.status.get("crashes")
+    assert "peer_replaced" not in log_container.status
