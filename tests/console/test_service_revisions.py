@@ -70,6 +70,7 @@ def test_going_back_from_the_dialog(web: Any, browser_as: Any) -> None:
     shown = bob.get(path).content.decode()
     for text in ("back to revision 1", "Its own containers are recreated.", "shop_web_1, shop_web_2", "bb:new"):
         assert text in shown, text
+    assert 'value="start-first"' in shown
     answer = bob.post(path, {"batchSize": "0", "interval": "0.1", "order": "stop-first", "note": ""})
     assert answer.status_code == 422
     assert "at least 1" in answer.content.decode()
@@ -103,6 +104,8 @@ def test_a_sidekick_s_change_is_shown_under_its_name_and_without_values(
             assert text in shown, (path, text)
         assert "value-" not in shown
         assert "io.rancher" not in shown
+    assert 'value="start-first"' not in shown, "it is refused for a service with sidekicks"
+    assert "New containers cannot start first" in shown
 
 
 def test_a_revision_that_is_not_there_is_not_found(web: Any, browser_as: Any) -> None:
