@@ -16,18 +16,7 @@ class StacksConfig(AppConfig):
         from apps.control.kinds import register, requeue_owners
         from apps.core.hooks import hooks
         from apps.hosts.workloads import workloads
-        from apps.stacks import (
-            drain,
-            goal,
-            handover_steps,
-            kept_containers,
-            locks,
-            members,
-            reconcile,
-            services,
-            undo,
-            upgrade_services,
-        )
+        from apps.stacks import drain, goal, handover_steps, members, reconcile, services, undo, upgrade_services
         from apps.stacks.models import Service, Stack
         from apps.stacks.workload import ServiceWorkload
 
@@ -53,9 +42,18 @@ class StacksConfig(AppConfig):
         requeue_owners("service", members.selecting_services)
         _register_balancers()
         _register_jobs()
-        hooks.lock_refusal = locks.lock_refusal
-        hooks.owner_refusal = kept_containers.owner_refusal
+        _register_refusals()
         hooks.on_environment_removed.insert(0, services.remove_environment_stacks)
+
+
+def _register_refusals() -> None:
+    """Have the one verdict function ask about locks, and about what services keep for a rollback."""
+    from apps.core.hooks import hooks
+    from apps.stacks.kept_containers import owner_refusal
+    from apps.stacks.locks import lock_refusal
+
+    hooks.lock_refusal = lock_refusal
+    hooks.owner_refusal = owner_refusal
 
 
 def _register_promotions() -> None:
