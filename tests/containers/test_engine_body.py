@@ -209,9 +209,15 @@ def test_a_given_hostname_wins() -> None:
     assert engine_body(config(hostname="own"), labels={}, hostname="given")["Hostname"] == "given"
 
 
+ONCE_MORE = (
+    {"name": "on-failure", "maximumRetryCount": 1},
+    {"Name": "on-failure", "MaximumRetryCount": 1},
+)
+
+
 def test_retries_are_sent_only_to_the_policy_that_knows_them() -> None:
-    result = config(restartPolicy={"name": "always", "maximumRetryCount": 3})
-    assert engine_body(result, labels={})["HostConfig"]["RestartPolicy"] == {"Name": "always"}
+    for policy, sent in (({"name": "always", "maximumRetryCount": 0}, {"Name": "always"}), ONCE_MORE):
+        assert engine_body(config(restartPolicy=policy), labels={})["HostConfig"]["RestartPolicy"] == sent
 
 
 def test_a_log_driver_needs_no_options() -> None:
