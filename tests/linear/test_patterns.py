@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from apps.containers.docker_api.calls import CALLS
-from apps.containers.launch import values
+from apps.containers.launch import engine_checks, values
 from tests.linear.pattern_steps import Matcher, parse, worst_growth
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +31,7 @@ NOT_WRITTEN_OUT = {
     "agent/corral_agent/simulated/api/server.py",  # the table `_ROUTES`, collected below
     "apps/console/components/user_agents.py",  # the table `_BROWSERS`, collected below
     "apps/containers/launch/values.py",  # put together of two parts, collected from the module
+    "apps/containers/launch/engine_checks.py",  # the table `_VARIANTS`, likewise
     "apps/containers/docker_api/calls.py",  # likewise, one for each call
     "apps/stacks/verdict/error_pattern.py",  # people's own, of which `check_pattern` counts the ways to match
     "apps/core/fields.py",  # `text(pattern=...)`, collected where it is called
@@ -155,6 +156,8 @@ def _used_in(place: str, call: ast.Call, names: dict[int, str], methods: dict[st
 def _tables() -> Iterator[Used]:
     """Patterns that are put together, and those in tables of tuples: every text in them that looks like one."""
     yield Used("apps/containers/launch/values.py", values._REFERENCE.pattern, "fullmatch", values._REFERENCE.flags)
+    for pattern, _words in engine_checks._VARIANTS.values():
+        yield Used("apps/containers/launch/engine_checks.py", pattern, "fullmatch", 0)
     for call in CALLS:
         yield Used("apps/containers/docker_api/calls.py", call.pattern.pattern, "fullmatch", call.pattern.flags)
     for place in ("agent/corral_agent/simulated/api/server.py", "apps/console/components/user_agents.py"):
