@@ -233,23 +233,25 @@ def test_a_command_of_a_container_that_ended_meanwhile_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("query", "images"),
+    ("query", "tags", "digests"),
     [
-        ("fromImage=team/app&tag=2", "team/app:2"),
-        ("fromImage=team/app:3", "team/app:3"),
-        ("fromImage=team/app", "team/app:latest"),
-        ("fromImage=app&tag=sha256:abc", "app@sha256:abc"),
-        ("fromImage=host:5000/app&tag=1", "host:5000/app:1"),
+        ("fromImage=team/app&tag=2", ["team/app:2"], 1),
+        ("fromImage=team/app:3", ["team/app:3"], 1),
+        ("fromImage=team/app", ["team/app:latest"], 1),
+        ("fromImage=app&tag=sha256:abc", [], ["app@sha256:abc"]),
+        ("fromImage=host:5000/app&tag=1", ["host:5000/app:1"], 1),
     ],
 )
-def test_a_pulled_image_is_there_with_the_last_line_and_not_before(query: str, images: str):
+def test_a_pulled_image_is_there_with_the_last_line_and_not_before(query: str, tags: list[str], digests: Any):
     async def scenario(engine: SimulatedEngine) -> None:
         engine.core.tick = 0.0
         status, lines = await request(engine, "POST", f"/images/create?{query}")
         assert status == 200
         lines_read = [json.loads(line) for line in lines.splitlines()]
         assert lines_read[-1]["status"].startswith("Status: Downloaded newer image")
-        assert [row["RepoTags"] for row in (await request(engine, "GET", "/images/json"))[1]] == [[images]]
+        (row,) = (await request(engine, "GET", "/images/json"))[1]
+        assert row["RepoTags"] == tags
+        assert digests in (row["RepoDigests"], len(row["RepoDigests"]))
 
     run_engine_scenario(scenario)
 

@@ -111,7 +111,8 @@ def test_the_tone_of_a_state(words_: tuple[str, ...], look: str):
 
 def row(shown: str, **more: Any) -> SimpleNamespace:
     """A managed row as far as its badge needs it."""
-    return SimpleNamespace(**{"display_state": shown, "status": None, "fault": False, "message": "", **more})
+    plain = {"display_state": shown, "status": None, "fault": False, "message": "", "is_ended_by_stop": False}
+    return SimpleNamespace(**plain | more)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +135,7 @@ def row(shown: str, **more: Any) -> SimpleNamespace:
         (row("restarting", is_crash_looping=True), "crashing", "bad"),
         (row("stopped", final_exit_code=0), "completed", "good"),
         (row("stopped", final_exit_code=3), "failed", "bad"),
+        (row("stopped", final_exit_code=137, is_ended_by_stop=True), "stopped", "off"),
         (row("paused"), "paused", "warn"),
         (row("creating", fault=True, status={"pull_failed": "denied"}), "image pull failed", "bad"),
     ],

@@ -66,8 +66,12 @@ def test_sidekicks_come_and_go_by_an_upgrade_that_names_them_all(
     run_loop()
     after = api.get(f"services/{service['id']}")
     assert [each["name"] for each in after["secondaryLaunchConfigs"]] == ["log", "proxy"]
-    names = {each["name"] for each in api.get(f"services/{service['id']}/instances")["data"]}
-    assert names == {"shop_web_1", "shop_web_log_1", "shop_web_proxy_1"}
+    current = {"shop_web_1", "shop_web_log_1", "shop_web_proxy_1"}
+    states = {each["name"]: each["state"] for each in api.get(f"services/{service['id']}/instances")["data"]}
+    assert states == dict.fromkeys(current, "running") | {"shop_web_tail_1": "stopped"}, "kept for a rollback"
+    assert api.post(f"services/{service['id']}?action=finishupgrade").status == 202
+    run_loop()
+    assert {each["name"] for each in api.get(f"services/{service['id']}/instances")["data"]} == current
 
 
 def test_an_upgrade_to_the_same_sidekicks_is_refused(service: Any, api_of: Any, lab: Environment) -> None:
