@@ -38,7 +38,7 @@ _INFRASTRUCTURE = {
 SETTINGS = {
     "api.host": "the URL of this portal is a setting of its own",
     "registry.default": "write it into the names of images, or add it under Registries",
-    "registry.whitelist": "the host policy of an environment says which registries are allowed",
+    "registry.whitelist": "registries cannot be limited here: members who operate an environment choose its images",
     "api.auth.provider.configured": "set the login provider up under Login",
 }
 """Settings that people change, and what is to be done about them here."""
