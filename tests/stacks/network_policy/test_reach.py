@@ -51,7 +51,7 @@ def plainly(members: PolicyMembers, mode: str, first: PolicyContainer, second: P
         goals |= {each.key for each in members.services if each.stack == mine.stack}
     while pending:
         target = services.get(pending.pop())
-        if target is not None and target.key not in goals | {-target.key}:
+        if target is not None and goals.isdisjoint({target.key, -target.key}):
             goals.add(-target.key if target.is_alias else target.key)
             pending += target.links if target.is_alias else ()
     return bool(names & goals)
