@@ -86,6 +86,17 @@ class Shop:
     def addresses(self, prefix: str) -> set[str]:
         return {row["primaryIpAddress"] for row in self.api.containers(prefix)}
 
+    def until_addressed(self, *prefixes: str) -> None:
+        """Wait until all of these containers are known with an address of the managed network, and no other."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            rows = [row for prefix in prefixes for row in self.api.containers(prefix)]
+            others = [row for row in rows if not row["primaryIpAddress"].startswith("10.42.")]
+            if rows and not others:
+                return
+            assert time.monotonic() < until, others
+            time.sleep(0.2)
+
     def look(self) -> None:
         """Note where the containers are: the portal will be away."""
         names = {row["id"]: row["hostname"] for row in self.api.get("hosts")["data"]}

@@ -42,10 +42,10 @@ def fill(shop: Shop) -> None:
 
 def test_names_in_containers_through_the_engines_resolver(shop: Shop):
     fill(shop)
+    shop.until_addressed("shop_web", "shop_db", "back_db")
     shop.look()
     web, db, other = (shop.addresses(prefix) for prefix in ("shop_web", "shop_db", "back_db"))
     assert {shop.places[f"shop_web_{number}"][0].number for number in (1, 2)} == {1, 2}
-    assert all(each.startswith("10.42.") for each in web | db | other)
     expected = {
         "web": web,
         "web.shop": web,
