@@ -125,17 +125,21 @@ class _Engine:
         self._thread.start()
 
     def _serve(self) -> None:
-        line, _address = self._socket.accept()
-        with line, contextlib.suppress(OSError):
-            while not self.received.endswith(b"0\r\n\r\n") and (piece := line.recv(65536)):
-                self.received += piece
-            line.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + self._answer)
-            if not self._closes:
-                line.recv(1)
-                self.was_left.set()
+        with contextlib.suppress(OSError):  # nobody came, or who came left
+            line, _address = self._socket.accept()
+            with line:
+                while not self.received.endswith(b"0\r\n\r\n") and (piece := line.recv(65536)):
+                    self.received += piece
+                line.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + self._answer)
+                if not self._closes:
+                    line.recv(1)
+                    self.was_left.set()
 
     def end(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # ends an accept that nobody would answer
         self._socket.close()
+        self._thread.join(5)
 
 
 @pytest.fixture
