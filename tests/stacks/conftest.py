@@ -102,10 +102,11 @@ def step(handover_pair: tuple[Service, Service], run_loop: Callable[[], None]) -
 
     def run() -> tuple[int, int, str]:
         run_loop()
-        old.refresh_from_db()
-        Service.all_objects.filter(pk=old.pk).update(
-            status={**old.status, "next_batch_at": None}, next_attempt_at=timezone.now()
-        )
+        for row in handover_pair:
+            row.refresh_from_db()
+            Service.all_objects.filter(pk=row.pk).update(
+                status={**row.status, "next_batch_at": None}, next_attempt_at=timezone.now()
+            )
         run_loop()
         for row in handover_pair:
             row.refresh_from_db()
