@@ -97,7 +97,7 @@ def _step_back(row: Service, other: Service, now: int, views: Sequence[SlotView]
     if now == row.scale and ends_now:
         return _step_at_end(row, other, now, floor)
     plan = Handover(row.scale, floor, _batch_of(row))
-    mine_next, theirs_next = plan.next_scales_back(now, theirs, at_work)
+    mine_next, theirs_next = plan.next_scales(now, theirs, at_work)
     why = _held_up(other) if theirs_next != theirs else ""
     if why and now >= row.scale:
         return HandoverStep(now, message=f"{_counts(row, now, other)}; {why}")

@@ -76,7 +76,7 @@ def test_on_the_way_back_it_gets_to_its_scale_whatever_fails_of_the_other(
     while not plan.is_over(growing, shrinking):
         at_work = data.draw(st.integers(0, shrinking))  # any of them stop, fail and work again between two steps
         before = growing + at_work
-        mine, theirs = plan.next_scales_back(growing, shrinking, at_work)
+        mine, theirs = plan.next_scales(growing, shrinking, at_work)
         assert (mine, theirs) != (growing, shrinking), "it waits for nobody"
         assert mine >= growing
         assert theirs <= shrinking
@@ -92,13 +92,4 @@ def test_on_the_way_back_it_gets_to_its_scale_whatever_fails_of_the_other(
 def test_on_the_way_back_it_has_everything_at_once_where_nothing_of_the_other_serves(
     final: int, batch: int, shrinking: int
 ) -> None:
-    assert Handover(final, 0, batch).next_scales_back(0, shrinking, 0) == (final, shrinking)
-
-
-@given(st.integers(1, 20), st.integers(1, 7), SCALES, SCALES)
-def test_the_way_back_is_the_plan_of_the_way_there_while_all_of_the_other_serves(
-    final: int, batch: int, growing: int, shrinking: int
-) -> None:
-    plan = Handover(final, 0, batch)
-    if growing < final and shrinking:
-        assert plan.next_scales_back(growing, shrinking, shrinking) == plan.next_scales(growing, shrinking)
+    assert Handover(final, 0, batch).next_scales(0, shrinking, 0) == (final, shrinking)
