@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from django.db.models import Q
 
 from apps.containers.models import Container, PublishedPort
-from apps.containers.port_numbers import overlaps
+from apps.containers.port_numbers import shared_port
 from apps.core.result import ReconcileResult
 
 _RECHECK = 5.0  # seconds
@@ -25,21 +25,12 @@ def wait_for_port(row: Container, step: str) -> ReconcileResult | None:
     running = Container.all_objects.filter(host=row.host_id, removed=None, display_state__in=("running", "stopping"))
     others = running.exclude(pk=row.pk).exclude(fixed_ports=[]).only("name", "tags", "fixed_ports").order_by("pk")
     for other in others.iterator():
-        found = _shared_port(row, other)
+        found = shared_port(row.fixed_ports, other.fixed_ports)
         if found:
             why = f"Waits for port {found} of {row.host}, which {describe_holder(other)} has."
             why = f"{why} Stop that, or publish another port."
             return ReconcileResult(row.display_state, row.status, why, _RECHECK, failed=row.attempts > 0)
     return None
-
-
-def _shared_port(row: Container, other: Container) -> str:
-    """A fixed port that both cannot have on one host."""
-    for address, number, protocol in row.fixed_ports:
-        for there, *port in other.fixed_ports:
-            if port == [number, protocol] and overlaps(address, there):
-                return f"{number}/{protocol}"
-    return ""
 
 
 def ports_in_use(row: Container, protocol: str, besides: PublishedPort | None) -> set[int]:

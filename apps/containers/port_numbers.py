@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 from apps.containers.launch.values import Port
 
@@ -25,9 +26,22 @@ def port_in_use(message: str) -> tuple[int, str] | None:
     return (int(found[1]), protocol[1] if protocol else "") if found else None
 
 
-def overlaps(address: str, other: str) -> bool:
+def _overlap(address: str, other: str) -> bool:
     """Whether a port cannot be published at both addresses of one host: they are the same, or one means all."""
     return address == other or not _EVERYWHERE.isdisjoint((address, other))
+
+
+def shared_port(ports: Iterable[Sequence[Any]], others: Iterable[Sequence[Any]]) -> str:
+    """A fixed port that two containers cannot both have on one host, such as 80/tcp; empty if there is none.
+
+    Each port is its address on the host, empty for all of them, its number and its protocol.
+    """
+    taken = [(there, *port) for there, *port in others]
+    for address, *port in ports:
+        for there, *other in taken:
+            if port == other and _overlap(address, there):
+                return "/".join(map(str, port))
+    return ""
 
 
 def choose_number(

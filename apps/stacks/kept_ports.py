@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from apps.containers.launch.kind_labels import is_global
 from apps.containers.models import Container
-from apps.containers.port_numbers import overlaps
+from apps.containers.port_numbers import shared_port
 from apps.stacks.models import Service, Slot
 from apps.stacks.plan import SlotView
 from apps.stacks.upgrade import UPGRADING
@@ -58,7 +58,7 @@ def _waits_for_own(row: Service, slot: Slot) -> bool:
     It is on that one's host; or, unless people asked in an upgrade that it start first, it finds no host at all.
     """
     successor, container = slot.successor, slot.container
-    if successor is None or container is None or not _overlap(_ports_of(successor), _ports_of(container)):
+    if successor is None or container is None or not shared_port(_ports_of(successor), _ports_of(container)):
         return False
     if successor.host_id is None:
         return successor.fault and row.upgrade_phase != UPGRADING
@@ -82,17 +82,8 @@ def _is_blocked(container: Container | None, holders: dict[int, list[Container]]
         return False
     ports = _ports_of(container)
     others = (each for each in holders.get(container.host_id, ()) if each.pk not in own)
-    return any(_overlap(ports, _ports_of(each)) for each in others)
+    return any(shared_port(ports, _ports_of(each)) for each in others)
 
 
 def _ports_of(container: Container | None) -> Ports:
     return set() if container is None else {(each[0], each[1], each[2]) for each in container.fixed_ports or ()}
-
-
-def _overlap(ports: Ports, others: Ports) -> bool:
-    """Whether two containers cannot have these ports on one host; on all of its addresses, or on the same one."""
-    return any(
-        (number, protocol) == (number_there, protocol_there) and overlaps(address, there)
-        for address, number, protocol in ports
-        for there, number_there, protocol_there in others
-    )
