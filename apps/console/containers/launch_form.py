@@ -298,12 +298,6 @@ def without_values(config: LaunchConfig) -> LaunchConfig:
     return replace(config, environment={}, log_config=log)
 
 
-def hide_values(values: dict[str, Any]) -> None:
-    """Take out of the form's values what only those are shown who may see the values of environment variables."""
-    for name in ("env", "logOptions"):
-        values.pop(name, None)
-
-
 def config_to_form(config: LaunchConfig) -> dict[str, Any]:
     """Turn a launch configuration into the form's values, for a clone."""
     data = config.to_wire()

@@ -15,8 +15,8 @@ from apps.console.containers.launch_form import (
     config_to_form,
     form_errors,
     form_sections,
-    hide_values,
     submitted_values,
+    without_values,
 )
 from apps.console.request_context import RequestContext, member_required, post_required
 from apps.console.stacks.batches_form import DEFAULT_BATCHES, parse_batches, parse_min_ready
@@ -116,10 +116,7 @@ def _start_upgrade(ctx: RequestContext, row: Service, shown: dict[str, Any], for
 
 def _shown_values(ctx: RequestContext, row: Service) -> dict[str, Any]:
     """What the form shows of the service; the values in it only to those who may see them."""
-    values = config_to_form(row.config)
-    if not ctx.can("values"):
-        hide_values(values)
-    return values
+    return config_to_form(row.config if ctx.can("values") else without_values(row.config))
 
 
 def _parse_strategy(sent: QueryDict) -> UpgradeStrategy:
