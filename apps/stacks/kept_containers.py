@@ -58,15 +58,20 @@ def _kept_sidekicks(services: Iterable[Service], held: set[str]) -> dict[int, st
 
 
 def owner_refusal(actor: Actor, action: str, row: Managed) -> str:
-    """Why a container's service does not let it be started; empty when it does. Three queries in an actor's life."""
+    """Why a container's service does not let it be started; empty when it does.
+
+    Three queries for each environment in an actor's life.
+    """
     if action not in _STARTING or not isinstance(row, Container) or actor.is_system:
         return ""
     if row.desired != "stopped" or not (row.spread_key and row.keep_running):
         return ""
-    if _MEMO not in actor.memo:
-        undecided = Service.all_objects.filter(upgrade__phase__in=tuple(KEEPING), removed=None).order_by("pk")
-        actor.memo[_MEMO] = kept_containers(undecided.only("pk", "uuid", "name", "upgrade", "secondary"))
-    name = actor.memo[_MEMO].get(row.pk)
+    known = actor.memo.setdefault(_MEMO, {})
+    if row.environment_id not in known:
+        here = Service.all_objects.filter(environment=row.environment_id, removed=None).order_by("pk")
+        undecided = here.filter(upgrade__phase__in=tuple(KEEPING))
+        known[row.environment_id] = kept_containers(undecided.only("pk", "uuid", "name", "upgrade", "secondary"))
+    name = known[row.environment_id].get(row.pk)
     if name is None:
         return ""
     text = _("Not possible: it is kept for a rollback of %(name)s. Roll %(name)s back, or finish the upgrade.")

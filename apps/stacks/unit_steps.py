@@ -53,9 +53,9 @@ class ServiceUnits:
         """The current sidekicks beside a primary container."""
         unit = primary.deployment_unit if primary is not None else ""
         there = [each for each in self._members.get(unit, ()) if unit and not each.removal_requested]
-        return list(current_members(each for each in there if not self._is_kept_aside(each)).values())
+        return list(current_members(each for each in there if not self._is_kept_for_rollback(each)).values())
 
-    def _is_kept_aside(self, container: Container) -> bool:
+    def _is_kept_for_rollback(self, container: Container) -> bool:
         """Whether it is stopped, and the service does without it: it serves nothing but a rollback."""
         return container.launch_name not in self._versions and container.desired == "stopped"
 

@@ -220,7 +220,7 @@ def test_a_service_s_return_is_previewed(shop: CommandLine):
     shop.write("docker-compose.yml", FILE.replace("1.8", "1.9"))
     shop.succeed("up", "-d", "-u", "-c", "-s", "shop")
     text = shop.succeed("rollback", "shop/web", "--to", "1", "--preview").out
-    for part in ("~ web: upgrade", "docker:sim/nginx:1.9 -> docker:sim/nginx:1.8", "made anew or removed: shop_web_1"):
+    for part in ("~ web: upgrade", "docker:sim/nginx:1.9 -> docker:sim/nginx:1.8", "recreated or removed: shop_web_1"):
         assert part in text, part
     found = shop.succeed("rollback", "shop/web", "--to", "1", "--preview", "--format", "json").json
     assert found["services"][0]["containers"][0] == "shop_web_1"

@@ -131,7 +131,7 @@ def _show_step(session: CliSession, step: Json) -> None:
         session.terminal.print("    it is stopped now, and is started by it")
     made_anew = ", ".join(printable(each) for each in step.get("containers") or ())
     if made_anew:
-        session.terminal.print(f"    containers made anew or removed: {made_anew}")
+        session.terminal.print(f"    containers recreated or removed: {made_anew}")
 
 
 def _label(difference: Json) -> str:
